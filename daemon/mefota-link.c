@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define G_LOG_DOMAIN "mefota"
+
+#include "mefota-link.h"
+
+#include "mefota-at-event.h"
+#include "mefota-error.h"
+
+/* Unanswered tries at one rate before a UART's other rates are tried: a module may be back at another one (its own
+ * setting is not known, and automatic detection falls back to 115200). */
+#define TRIES_PER_RATE 5
+/* Longest pause between two tries to open a port that somebody else holds. */
+#define BUSY_PAUSE_MAX_MS 60000
+/* Refused identity commands are asked again: a module just booted answers ERROR for a while. */
+#define IDENTITY_TRIES 5
+
+static const guint other_rates[] = { 115200, 921600, 460800, 230400, 57600, 38400, 19200, 9600 };
+
+/* Identity, one command after the other. The IMEI has three, the first that gives 15 digits counts. */
+typedef enum
+{
+  ECHO_OFF,
+  VERBOSE_ERRORS,
+  MANUFACTURER,
+  MODEL,
+  VERSION,
+  IMEI,
+  IMEI_GSN,
+  IMEI_SIBLING,
+  N_STEPS,
+} IdentityStep;
+
+static const char *const identity_commands[N_STEPS] = {
+  [ECHO_OFF] = "ATE0",        [VERBOSE_ERRORS] = "AT+CMEE=2", [MANUFACTURER] = "AT+CGMI", [MODEL] = "AT+CGMM",
+  [VERSION] = "AT+CGMR",      [IMEI] = "AT+CGSN",             [IMEI_GSN] = "AT+GSN",      [IMEI_SIBLING] = "AT+CGSN=1",
+};
+
+struct _MefotaLink
+{
+  GObject parent;
+  char *name;
+  MefotaTransport transport;
+  guint baud;
+  MefotaFlowControl flow;
+  MefotaTimeouts timeouts;
+  MefotaLinkOpener opener;
+
+  char *path; /* NULL: no port */
+  char *node;
+  GIOStream *stream;
+  MefotaAtChannel *channel;
+  MefotaLinkState state;
+  GCancellable *cancellable; /* of what runs over this opening */
+  gint64 opened_at, identified_at;
+
+  IdentityStep step;
+  guint identity_tries;
+  gboolean identifying;
+  MefotaIdentity *identity;
+
+  gboolean watching;
+  guint watch_id, silence_id, rate_id, reopen_id;
+  guint rate, next_rate;
+  guint busy_pause;
+  char *last_refusal;
+};
+
+G_DEFINE_FINAL_TYPE (MefotaLink, mefota_link, G_TYPE_OBJECT)
+
+enum
+{
+  CHANGED,
+  ANSWERS,
+  IDENTIFIED,
+  GONE,
+  INDICATION,
+  N_SIGNALS
+};
+static guint signals[N_SIGNALS];
+
+static void begin_probing (MefotaLink *self);
+static void open_port (MefotaLink *self);
+
+void
+mefota_identity_free (MefotaIdentity *self)
+{
+  g_free (self->manufacturer);
+  g_free (self->model);
+  g_free (self->version);
+  g_free (self->imei);
+  g_free (self);
+}
+
+GIOStream *
+mefota_link_open_tty (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error)
+{
+  MefotaTty *tty = mefota_tty_open (path, baud, flow, error);
+  if (tty == NULL)
+    return NULL;
+  *node = g_strdup (mefota_tty_get_node (tty));
+  return G_IO_STREAM (tty);
+}
+
+static void
+set_state (MefotaLink *self, MefotaLinkState state)
+{
+  if (self->state == state)
+    return;
+  self->state = state;
+  g_signal_emit (self, signals[CHANGED], 0);
+}
+
+static void
+clear_timers (MefotaLink *self)
+{
+  g_clear_handle_id (&self->watch_id, g_source_remove);
+  g_clear_handle_id (&self->silence_id, g_source_remove);
+  g_clear_handle_id (&self->rate_id, g_source_remove);
+  g_clear_handle_id (&self->reopen_id, g_source_remove);
+}
+
+/* Closes at once, so that the kernel can give the tty's number back. */
+static void
+drop_port (MefotaLink *self)
+{
+  g_autoptr (MefotaAtChannel) channel = g_steal_pointer (&self->channel);
+
+  clear_timers (self);
+  if (self->cancellable != NULL)
+    g_cancellable_cancel (self->cancellable);
+  g_clear_object (&self->cancellable);
+  self->identifying = FALSE;
+  if (channel != NULL)
+    {
+      g_signal_handlers_disconnect_by_data (channel, self);
+      mefota_at_channel_close (channel);
+    }
+  g_clear_object (&self->stream);
+  g_clear_pointer (&self->node, g_free);
+}
+
+static void
+lose_port (MefotaLink *self)
+{
+  if (self->channel == NULL)
+    return;
+  drop_port (self);
+  self->state = MEFOTA_LINK_CLOSED;
+  g_signal_emit (self, signals[GONE], 0);
+  g_signal_emit (self, signals[CHANGED], 0);
+}
+
+/* ---- identity ---- */
+
+static void next_step (MefotaLink *self);
+
+static gboolean
+is_imei (const char *text)
+{
+  return strlen (text) == 15 && strspn (text, "0123456789") == 15;
+}
+
+/* The 15 digits of an answer, bare or behind a prefix, quoted or not. */
+static char *
+find_imei (const char *const *lines)
+{
+  for (gsize i = 0; lines[i] != NULL; i++)
+    {
+      g_autofree char *text = mefota_at_event_strip_prefix (lines[i], "+CGSN");
+      g_autofree char *bare = mefota_at_event_strip_prefix (text, "+GSN");
+      if (is_imei (bare))
+        return g_steal_pointer (&bare);
+    }
+  return NULL;
+}
+
+static void
+take_answer (MefotaLink *self, const char *const *lines)
+{
+  MefotaIdentity *id = self->identity;
+  char **field = NULL;
+  const char *command = identity_commands[self->step];
+
+  if (self->step == MANUFACTURER)
+    field = &id->manufacturer;
+  else if (self->step == MODEL)
+    field = &id->model;
+  else if (self->step == VERSION)
+    field = &id->version;
+
+  if (field != NULL && lines[0] != NULL)
+    {
+      g_free (*field);
+      *field = mefota_at_event_strip_prefix (lines[0], command + strlen ("AT"));
+    }
+  else if (self->step >= IMEI)
+    {
+      g_autofree char *imei = find_imei (lines);
+      if (imei != NULL)
+        {
+          g_free (id->imei);
+          id->imei = g_steal_pointer (&imei);
+        }
+    }
+}
+
+static void
+finish_identity (MefotaLink *self)
+{
+  g_autoptr (MefotaIdentity) identity = g_steal_pointer (&self->identity);
+  g_autoptr (MefotaLink) guard = g_object_ref (self);
+
+  self->identifying = FALSE;
+  self->identified_at = g_get_monotonic_time ();
+  self->state = MEFOTA_LINK_UP;
+  g_signal_emit (self, signals[IDENTIFIED], 0, identity);
+  g_signal_emit (self, signals[CHANGED], 0);
+  if (self->watching)
+    mefota_link_watch_silence (self, TRUE);
+}
+
+static gboolean
+retry_identity (gpointer data)
+{
+  MefotaLink *self = data;
+  self->reopen_id = 0;
+  next_step (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_answered (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (MefotaLink) self = data;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (MEFOTA_AT_CHANNEL (source) != self->channel || !self->identifying)
+    return;
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
+    {
+      begin_probing (self); /* not awake after all */
+      return;
+    }
+  if (error == NULL)
+    take_answer (self, (const char *const *) lines);
+  else if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
+    return; /* hung up or cancelled: somebody else tells */
+
+  if (self->step == VERSION && self->identity->version[0] == '\0' && ++self->identity_tries < IDENTITY_TRIES)
+    {
+      self->reopen_id = g_timeout_add (self->timeouts.probe, retry_identity, self);
+      return;
+    }
+  self->step++;
+  if (self->step > IMEI && self->identity->imei[0] != '\0')
+    self->step = N_STEPS;
+  next_step (self);
+}
+
+static void
+next_step (MefotaLink *self)
+{
+  if (self->step == N_STEPS)
+    finish_identity (self);
+  else
+    mefota_at_channel_send_async (self->channel, identity_commands[self->step], NULL, self->timeouts.command,
+                                  self->cancellable, on_answered, g_object_ref (self));
+}
+
+void
+mefota_link_identify (MefotaLink *self)
+{
+  if (self->channel == NULL || self->identifying)
+    return;
+  g_clear_pointer (&self->identity, mefota_identity_free);
+  self->identity = g_new0 (MefotaIdentity, 1);
+  self->identity->manufacturer = g_strdup ("");
+  self->identity->model = g_strdup ("");
+  self->identity->version = g_strdup ("");
+  self->identity->imei = g_strdup ("");
+  self->identifying = TRUE;
+  self->identity_tries = 0;
+  self->step = ECHO_OFF;
+  next_step (self);
+}
+
+/* ---- waking the module up ---- */
+
+static gboolean
+try_next_rate (gpointer data)
+{
+  MefotaLink *self = data;
+  g_autoptr (GError) error = NULL;
+
+  self->rate = self->next_rate == 0 ? self->baud : other_rates[self->next_rate - 1];
+  self->next_rate = (self->next_rate + 1) % (G_N_ELEMENTS (other_rates) + 1);
+  if (!mefota_tty_set_baud (MEFOTA_TTY (self->stream), self->rate, &error))
+    g_debug ("%s: %s", self->name, error->message);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+on_synced (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (MefotaLink) self = data;
+
+  if (!mefota_at_channel_sync_finish (MEFOTA_AT_CHANNEL (source), result, NULL)
+      || MEFOTA_AT_CHANNEL (source) != self->channel)
+    return;
+  g_clear_handle_id (&self->rate_id, g_source_remove);
+  g_clear_handle_id (&self->silence_id, g_source_remove);
+  if (self->state == MEFOTA_LINK_UP)
+    return; /* it was only slow */
+  if (self->rate != self->baud)
+    g_message ("%s: the module answers at %u baud instead of %u", self->name, self->rate, self->baud);
+  g_signal_emit (self, signals[ANSWERS], 0);
+  if (self->channel != NULL)
+    mefota_link_identify (self);
+}
+
+static void
+begin_probing (MefotaLink *self)
+{
+  self->identifying = FALSE;
+  g_clear_handle_id (&self->rate_id, g_source_remove);
+  if (self->transport == MEFOTA_TRANSPORT_UART && MEFOTA_IS_TTY (self->stream))
+    {
+      self->next_rate = 0;
+      self->rate_id = g_timeout_add (TRIES_PER_RATE * self->timeouts.probe, try_next_rate, self);
+    }
+  mefota_at_channel_sync_async (self->channel, self->cancellable, on_synced, g_object_ref (self));
+}
+
+/* ---- a UART's silence ---- */
+
+static void
+fall_silent (MefotaLink *self)
+{
+  g_clear_handle_id (&self->watch_id, g_source_remove);
+  g_clear_handle_id (&self->silence_id, g_source_remove);
+  self->identifying = FALSE;
+  self->state = MEFOTA_LINK_PROBING;
+  g_signal_emit (self, signals[GONE], 0);
+  g_signal_emit (self, signals[CHANGED], 0);
+}
+
+static gboolean
+on_silent (gpointer data)
+{
+  MefotaLink *self = data;
+  self->silence_id = 0;
+  fall_silent (self); /* the synchronisation goes on and tells when it answers */
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_still_there (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (MefotaLink) self = data;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (MEFOTA_AT_CHANNEL (source) != self->channel || self->state != MEFOTA_LINK_UP)
+    return;
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT) && self->silence_id == 0)
+    {
+      /* One missed answer may be a busy module; not answering for two more tries is none. */
+      self->silence_id = g_timeout_add (2 * self->timeouts.probe, on_silent, self);
+      begin_probing (self);
+    }
+}
+
+static gboolean
+ask_still_there (gpointer data)
+{
+  MefotaLink *self = data;
+  if (self->state == MEFOTA_LINK_UP && self->silence_id == 0)
+    mefota_at_channel_send_async (self->channel, "AT", NULL, self->timeouts.probe, self->cancellable, on_still_there,
+                                  g_object_ref (self));
+  return G_SOURCE_CONTINUE;
+}
+
+void
+mefota_link_watch_silence (MefotaLink *self, gboolean watch)
+{
+  self->watching = watch;
+  g_clear_handle_id (&self->watch_id, g_source_remove);
+  if (watch && self->transport == MEFOTA_TRANSPORT_UART && self->state == MEFOTA_LINK_UP)
+    self->watch_id = g_timeout_add (self->timeouts.probe, ask_still_there, self);
+}
+
+static void
+on_urc (MefotaAtChannel *channel, const char *line, gboolean booted, gpointer data)
+{
+  MefotaLink *self = data;
+  gboolean settled = g_get_monotonic_time () - self->identified_at > 2000 * (gint64) self->timeouts.probe;
+
+  /* A boot is several lines, and the last may come after the module has answered: those are not another boot. */
+  if (!booted || self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP || !settled)
+    return;
+  g_message ("%s: the module has restarted (%s)", self->name, line);
+  if (self->silence_id == 0)
+    {
+      fall_silent (self);
+      begin_probing (self);
+    }
+  else
+    fall_silent (self);
+}
+
+/* ---- the port ---- */
+
+static void
+on_indication (MefotaAtChannel *channel, const MefotaIndication *indication, gpointer data)
+{
+  g_signal_emit (data, signals[INDICATION], 0, indication);
+}
+
+static void
+on_hang_up (MefotaAtChannel *channel, gpointer data)
+{
+  g_autoptr (MefotaLink) self = g_object_ref (data);
+  gint64 lasted = g_get_monotonic_time () - self->opened_at;
+
+  lose_port (self);
+  if (self->path == NULL || self->channel != NULL)
+    return;
+  /* The way to it may lead to its new node by now; a port that hangs up at once must not make us spin. */
+  if (lasted < 1000 * (gint64) self->timeouts.probe)
+    {
+      if (self->reopen_id == 0)
+        self->reopen_id = g_timeout_add_once (self->timeouts.probe, (GSourceOnceFunc) open_port, self);
+    }
+  else
+    open_port (self);
+}
+
+static void
+wait_for_holder (MefotaLink *self)
+{
+  self->busy_pause = CLAMP (self->busy_pause * 2, self->timeouts.probe, BUSY_PAUSE_MAX_MS);
+  g_clear_handle_id (&self->reopen_id, g_source_remove);
+  self->reopen_id = g_timeout_add_once (self->busy_pause, (GSourceOnceFunc) open_port, self);
+}
+
+static void
+open_port (MefotaLink *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->reopen_id = 0;
+  if (self->path == NULL || self->channel != NULL)
+    return;
+  self->stream = self->opener (self->path, self->baud, self->flow, &self->node, &error);
+  if (self->stream == NULL)
+    {
+      gboolean absent = g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT);
+      if (g_strcmp0 (self->last_refusal, error->message) != 0)
+        g_log (G_LOG_DOMAIN, absent ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_MESSAGE, "%s: %s", self->name, error->message);
+      g_free (self->last_refusal);
+      self->last_refusal = g_strdup (error->message);
+      if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY))
+        wait_for_holder (self);
+      return;
+    }
+  g_clear_pointer (&self->last_refusal, g_free);
+  self->busy_pause = 0;
+  self->rate = self->baud;
+  self->opened_at = g_get_monotonic_time ();
+  self->cancellable = g_cancellable_new ();
+  self->channel = mefota_at_channel_new (self->stream, self->name, self->timeouts.probe);
+  g_signal_connect (self->channel, "indication", G_CALLBACK (on_indication), self);
+  g_signal_connect (self->channel, "urc", G_CALLBACK (on_urc), self);
+  g_signal_connect (self->channel, "hang-up", G_CALLBACK (on_hang_up), self);
+  set_state (self, MEFOTA_LINK_PROBING);
+  begin_probing (self);
+}
+
+void
+mefota_link_set_port (MefotaLink *self, const char *path)
+{
+  g_autoptr (MefotaLink) guard = g_object_ref (self);
+  g_autofree char *node = path != NULL ? realpath (path, NULL) : NULL;
+
+  if (self->channel != NULL && g_strcmp0 (node, self->node) != 0)
+    lose_port (self);
+  if (g_strcmp0 (self->path, path) != 0)
+    {
+      g_free (self->path);
+      self->path = g_strdup (path);
+    }
+  if (path == NULL)
+    g_clear_handle_id (&self->reopen_id, g_source_remove);
+  else if (self->channel == NULL && node != NULL)
+    {
+      g_clear_handle_id (&self->reopen_id, g_source_remove);
+      open_port (self);
+    }
+}
+
+void
+mefota_link_close (MefotaLink *self)
+{
+  drop_port (self);
+  g_clear_pointer (&self->path, g_free);
+  self->state = MEFOTA_LINK_CLOSED;
+}
+
+MefotaLinkState
+mefota_link_get_state (MefotaLink *self)
+{
+  return self->state;
+}
+
+const char *
+mefota_link_get_node (MefotaLink *self)
+{
+  return self->node != NULL ? self->node : "";
+}
+
+MefotaAtChannel *
+mefota_link_get_channel (MefotaLink *self)
+{
+  return self->channel;
+}
+
+GIOStream *
+mefota_link_get_stream (MefotaLink *self)
+{
+  return self->stream;
+}
+
+guint
+mefota_link_get_baud (MefotaLink *self)
+{
+  return self->transport == MEFOTA_TRANSPORT_UART ? self->rate : 0;
+}
+
+static void
+mefota_link_finalize (GObject *object)
+{
+  MefotaLink *self = MEFOTA_LINK (object);
+
+  drop_port (self);
+  g_clear_pointer (&self->identity, mefota_identity_free);
+  g_free (self->name);
+  g_free (self->path);
+  g_free (self->last_refusal);
+  G_OBJECT_CLASS (mefota_link_parent_class)->finalize (object);
+}
+
+static void
+mefota_link_class_init (MefotaLinkClass *klass)
+{
+  GType type = G_TYPE_FROM_CLASS (klass);
+
+  G_OBJECT_CLASS (klass)->finalize = mefota_link_finalize;
+  signals[CHANGED] = g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[ANSWERS] = g_signal_new ("answers", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[IDENTIFIED]
+      = g_signal_new ("identified", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_POINTER);
+  signals[GONE] = g_signal_new ("gone", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[INDICATION]
+      = g_signal_new ("indication", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_POINTER);
+}
+
+static void
+mefota_link_init (MefotaLink *self)
+{
+}
+
+MefotaLink *
+mefota_link_new (const char *name, MefotaTransport transport, guint baud, MefotaFlowControl flow,
+                 const MefotaTimeouts *timeouts, MefotaLinkOpener opener)
+{
+  MefotaLink *self = g_object_new (MEFOTA_TYPE_LINK, NULL);
+
+  self->name = g_strdup (name);
+  self->transport = transport;
+  self->baud = baud;
+  self->flow = flow;
+  self->timeouts = *timeouts;
+  self->opener = opener;
+  return self;
+}

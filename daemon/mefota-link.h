@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "mefota-at-channel.h"
+#include "mefota-config.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  MEFOTA_LINK_CLOSED,  /* no port, or it cannot be opened */
+  MEFOTA_LINK_PROBING, /* open, not yet answering, or its identity is being read */
+  MEFOTA_LINK_UP,      /* answering, identity known */
+} MefotaLinkState;
+
+/* As the module answers; "" where it does not say. */
+typedef struct
+{
+  char *manufacturer;
+  char *model;
+  char *version;
+  char *imei;
+} MefotaIdentity;
+
+void mefota_identity_free (MefotaIdentity *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaIdentity, mefota_identity_free)
+
+/* Opens the tty behind a path; tests give their own. */
+typedef GIOStream *(*MefotaLinkOpener) (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error);
+GIOStream *mefota_link_open_tty (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error);
+
+/**
+ * MefotaLink:
+ *
+ * One module's port through its coming and going: opens it, wakes it up, reads its identity, notices when it is gone
+ * (hang-up, the port taken away, or silence and fresh boots on a UART), and begins again.
+ *
+ * Signals:
+ *  - "changed": the state or node changed
+ *  - "answers": AT was answered after the port had been opened or the module had been away
+ *  - "identified" (const MefotaIdentity *): identity was read; the state is UP from then on
+ *  - "gone": it was there and is not any more
+ *  - "indication" (const MefotaIndication *)
+ */
+#define MEFOTA_TYPE_LINK (mefota_link_get_type ())
+G_DECLARE_FINAL_TYPE (MefotaLink, mefota_link, MEFOTA, LINK, GObject)
+
+MefotaLink *mefota_link_new (const char *name, MefotaTransport transport, guint baud, MefotaFlowControl flow,
+                             const MefotaTimeouts *timeouts, MefotaLinkOpener opener);
+
+/* The port is (or may be) there: opens it unless that very node is open already. NULL: it is gone. */
+void mefota_link_set_port (MefotaLink *self, const char *path);
+/* Reads the identity again over an open line → "identified". */
+void mefota_link_identify (MefotaLink *self);
+/* On a UART nothing tells that the module went away: while installing, ask AT every `probe` seconds. No-op on USB. */
+void mefota_link_watch_silence (MefotaLink *self, gboolean watch);
+/* Closes for good. */
+void mefota_link_close (MefotaLink *self);
+
+MefotaLinkState mefota_link_get_state (MefotaLink *self);
+/* "" while closed. */
+const char *mefota_link_get_node (MefotaLink *self);
+/* NULL while closed. */
+MefotaAtChannel *mefota_link_get_channel (MefotaLink *self);
+GIOStream *mefota_link_get_stream (MefotaLink *self);
+/* The configured rate; 0 on USB. */
+guint mefota_link_get_baud (MefotaLink *self);
+
+G_END_DECLS
