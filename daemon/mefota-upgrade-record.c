@@ -36,6 +36,7 @@ static const struct
   FIELD ("message", STRING, message),
   FIELD ("to-version", STRING, to_version),
   FIELD ("ended", TIME, ended_at),
+  FIELD ("force", BOOLEAN, force),
   FIELD ("success-claimed", BOOLEAN, success_claimed),
   FIELD ("refused", BOOLEAN, refused),
   FIELD ("answered", BOOLEAN, answered),

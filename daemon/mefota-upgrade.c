@@ -178,7 +178,7 @@ begin (Step *s, MefotaOperation operation, MefotaState state, const char *target
   set_string (&u->message, "");
   u->result = MEFOTA_RESULT_NONE;
   u->reboots = u->download_seconds = 0;
-  u->overdue = u->power_critical = FALSE;
+  u->overdue = u->power_critical = u->force = FALSE;
   u->success_claimed = u->refused = u->answered = u->went_away = u->returning = u->ending = FALSE;
   u->install_since = u->confirm_deadline = 0;
   u->started_at = s->now.wall;
@@ -334,7 +334,7 @@ on_indication (Step *s)
 
   if (!mefota_upgrade_is_active (u) || u->state == MEFOTA_STATE_QUEUED)
     {
-      if (next == STAY)
+      if (!mefota_upgrade_would_adopt (u, ind))
         return;
       begin (s, next == ASKED ? MEFOTA_OPERATION_POLLED : MEFOTA_OPERATION_NETWORK, MEFOTA_STATE_STARTING, "", "module");
       next = leads_to[ind->kind][MEFOTA_STATE_STARTING];
@@ -616,6 +616,12 @@ gboolean
 mefota_upgrade_can_cancel (const MefotaUpgrade *self)
 {
   return self->state == MEFOTA_STATE_QUEUED || (self->state == MEFOTA_STATE_TRANSFERRING && !self->ending);
+}
+
+gboolean
+mefota_upgrade_would_adopt (const MefotaUpgrade *self, const MefotaIndication *indication)
+{
+  return self->state <= MEFOTA_STATE_QUEUED && leads_to[indication->kind][self->state] != STAY;
 }
 
 gint64

@@ -108,6 +108,7 @@ typedef struct
   gint64 ended_at;
 
   /* how far it is, kept over a restart too */
+  gboolean force;       /* asked for without readiness checks */
   gboolean success_claimed;
   gboolean refused;     /* answered with no */
   gboolean answered;    /* the question was answered */
@@ -135,6 +136,8 @@ guint mefota_upgrade_step (MefotaUpgrade *self, const MefotaTimeouts *timeouts, 
 
 gboolean mefota_upgrade_is_active (const MefotaUpgrade *self);
 gboolean mefota_upgrade_can_cancel (const MefotaUpgrade *self);
+/* Whether @indication begins an upgrade that nobody here asked for, in the state it is in now. */
+gboolean mefota_upgrade_would_adopt (const MefotaUpgrade *self, const MefotaIndication *indication);
 /* When TIMER is due, monotonic µs; 0: never. */
 gint64 mefota_upgrade_get_deadline (const MefotaUpgrade *self);
 

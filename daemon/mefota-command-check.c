@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mefota-command-check.h"
+
+#include "mefota-error.h"
+
+/* What SendCommand does not send, by the beginning of one command of the line (upper case, no blanks, without AT). A query
+ * or test form (NAME? or NAME=?) is always allowed. */
+static const struct
+{
+  const char *begins;
+  const char *instead;
+} forbidden[] = {
+  { "+FOTACTR", "use Upgrade or Confirm" },
+  { "+ZCOMWRT", "use Install" },
+  { "+ZCOMUPDATE", "use Install" },
+  { "+CFUN=", "use Restart" },
+  { "+ZRST", "use Restart" },
+  { "+ZTURNOFF", "switch the module off at its power instead" },
+  { "+ZSWITCH=", "it changes the module's USB ids; set it with a terminal while mefotad is stopped" },
+  { "+IPR=", "set baud in mefotad.conf" },
+  { "+IFC=", "set flow-control in mefotad.conf" },
+  { "+CMGS", "it takes data; use a terminal while mefotad is stopped" },
+  { "+CMGW", "it takes data; use a terminal while mefotad is stopped" },
+  { "+CGDATA", "it takes data; use a terminal while mefotad is stopped" },
+  { "D", "it takes the line over for data; use a terminal while mefotad is stopped" },
+  { "O", "it takes the line over for data; use a terminal while mefotad is stopped" },
+  { "Q1", "without result codes the module cannot be driven" },
+  { "Z", "it resets the line's settings; use Refresh" },
+  { "&F", "it resets the module's settings; use a terminal while mefotad is stopped" },
+};
+
+static gboolean
+is_query (const char *part)
+{
+  return g_str_has_suffix (part, "?");
+}
+
+static gboolean
+check_part (const char *part, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (forbidden); i++)
+    if (g_str_has_prefix (part, forbidden[i].begins) && !is_query (part))
+      {
+        g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED, "%s is not sent as a single command; %s.", part,
+                     forbidden[i].instead);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+gboolean
+mefota_command_check (const char *command, guint max_length, GError **error)
+{
+  g_autoptr (GString) plain = g_string_new (NULL);
+  g_auto (GStrv) parts = NULL;
+
+  for (const char *c = command; *c != '\0'; c++)
+    {
+      if ((guchar) *c < 0x20 || *c == 0x7f)
+        {
+          g_set_error_literal (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
+                               "A command has no line breaks or control characters; send one command at a time.");
+          return FALSE;
+        }
+      if (*c != ' ')
+        g_string_append_c (plain, g_ascii_toupper (*c));
+    }
+  if (!g_str_has_prefix (plain->str, "AT"))
+    {
+      g_set_error_literal (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT, "A command begins with AT, such as AT+CGMR.");
+      return FALSE;
+    }
+  if (strlen (command) > max_length)
+    {
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
+                   "The command has %zu bytes, this module takes %u; send a shorter one.", strlen (command), max_length);
+      return FALSE;
+    }
+  parts = g_strsplit (plain->str + strlen ("AT"), ";", -1);
+  for (gsize i = 0; parts[i] != NULL; i++)
+    if (!check_part (parts[i], error))
+      return FALSE;
+  return TRUE;
+}

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define G_LOG_DOMAIN "mefota"
+
+/* Settings, readiness, restart and single commands: everything that is no upgrade. */
+
+#include "mefota-module-private.h"
+
+#include "mefota-command-check.h"
+#include "mefota-error.h"
+#include "mefota-readiness.h"
+
+static guint
+command_ms (MefotaModule *self)
+{
+  return self->services->config->timeouts.command;
+}
+
+/* A command cut off because the module went away has no error of ours yet. */
+static void
+return_error (GTask *task, GError *error)
+{
+  MefotaModule *self = g_task_get_source_object (task);
+
+  if (error->domain != MEFOTA_ERROR)
+    {
+      g_error_free (error);
+      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; try again when it is back.", self->id);
+    }
+  g_task_return_error (task, error);
+}
+
+static void
+take_settings (MefotaModule *self, MefotaSettings *settings)
+{
+  g_clear_pointer (&self->settings, mefota_settings_free);
+  self->settings = settings;
+}
+
+/* ---- what is known of a module by its IMEI ---- */
+
+static void
+remember (MefotaModule *self)
+{
+  g_autoptr (GVariant) known = NULL;
+  g_autoptr (GVariant) record = NULL;
+  g_autoptr (GError) error = NULL;
+  const MefotaSettings *s = self->settings;
+  GVariantDict dict;
+
+  if (self->identity->imei[0] == '\0')
+    return;
+  known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
+  g_variant_dict_init (&dict, known);
+  if (self->identity->version[0] != '\0')
+    g_variant_dict_insert (&dict, "version", "s", self->identity->version);
+  if (s->server[0] != '\0')
+    {
+      g_variant_dict_insert (&dict, "server", "s", s->server);
+      g_variant_dict_insert (&dict, "port", "q", s->port);
+    }
+  if (s->polling_known)
+    {
+      g_variant_dict_insert (&dict, "polling", "b", s->polling);
+      g_variant_dict_insert (&dict, "polling-in-force", "b", self->polling_in_force);
+    }
+  record = g_variant_ref_sink (g_variant_dict_end (&dict));
+  if ((known == NULL || !g_variant_equal (known, record))
+      && !mefota_store_save (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei, record, &error))
+    g_warning ("%s: what the module is set to cannot be recorded: %s", self->id, error->message);
+}
+
+static void
+on_restored (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (MefotaModule) self = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MefotaSettings) settings = mefota_settings_write_finish (result, &error);
+
+  if (settings == NULL)
+    {
+      if (error->domain == MEFOTA_ERROR)
+        g_warning ("%s: a lost setting could not be put back: %s", self->id, error->message);
+      return;
+    }
+  take_settings (self, g_steal_pointer (&settings));
+  remember (self);
+  mefota_module_show (self);
+}
+
+static void
+put_back (MefotaModule *self, MefotaSetting setting, const MefotaSettings *wanted, const char *what)
+{
+  gboolean restore = self->services->config->policy.restore_settings;
+
+  g_warning ("%s: the module lost its setting %s; %s", self->id, what,
+             restore ? "putting it back" : "[policy] restore-settings=false leaves it so");
+  if (restore)
+    mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
+                                 command_ms (self), self->presence, on_restored, g_object_ref (self));
+}
+
+static void
+mend_settings (MefotaModule *self, GVariant *known)
+{
+  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+  const char *server = NULL;
+  guint16 port = 0;
+  gboolean polling = FALSE;
+
+  if (g_variant_lookup (known, "server", "&s", &server) && g_variant_lookup (known, "port", "q", &port)
+      && self->settings->server[0] != '\0'
+      && (g_ascii_strcasecmp (server, self->settings->server) != 0 || port != self->settings->port))
+    {
+      g_autofree char *what = g_strdup_printf ("AT+FOTAIP=%s,%u", server, port);
+      wanted->server = (g_free (wanted->server), g_strdup (server));
+      wanted->port = port;
+      put_back (self, MEFOTA_SETTING_SERVER, wanted, what);
+    }
+  if (g_variant_lookup (known, "polling", "b", &polling) && self->settings->polling_known
+      && polling != self->settings->polling)
+    {
+      g_autofree char *what = g_strdup_printf ("AT+FOTAPOLLEN=%d", polling);
+      wanted->polling = polling;
+      put_back (self, MEFOTA_SETTING_POLLING, wanted, what);
+    }
+}
+
+static void
+finish_refresh (MefotaModule *self)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->refresh_task);
+  if (task != NULL)
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+on_settings_read (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (MefotaModule) self = data;
+  g_autoptr (MefotaSettings) settings = mefota_settings_read_finish (result, NULL);
+  g_autoptr (GVariant) known = NULL;
+  gboolean fresh = !self->settings_read;
+
+  if (settings == NULL)
+    return; /* gone again */
+  take_settings (self, g_steal_pointer (&settings));
+  if (self->identity->imei[0] != '\0')
+    known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
+  if (fresh)
+    {
+      /* What it is set to came into force with its last start; only a daemon that has just started cannot tell. */
+      gboolean in_force = self->settings->polling;
+      if (!self->was_away && known != NULL)
+        g_variant_lookup (known, "polling-in-force", "b", &in_force);
+      self->polling_in_force = in_force;
+    }
+  self->settings_read = TRUE;
+  if (known != NULL && fresh && !mefota_upgrade_is_active (self->upgrade))
+    mend_settings (self, known);
+  else if (!mefota_upgrade_is_active (self->upgrade))
+    remember (self);
+  mefota_module_show (self);
+  finish_refresh (self);
+}
+
+void
+mefota_module_read_settings (MefotaModule *self)
+{
+  g_autoptr (GVariant) known = NULL;
+  g_autoptr (GVariant) record = NULL;
+  g_autoptr (GError) error = NULL;
+  GVariantDict dict;
+  MefotaAtChannel *channel = mefota_module_get_channel (self);
+
+  /* The version at once: an upgrade the module begins by itself is measured against it. */
+  if (self->identity->imei[0] != '\0' && self->identity->version[0] != '\0')
+    {
+      known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
+      g_variant_dict_init (&dict, known);
+      g_variant_dict_insert (&dict, "version", "s", self->identity->version);
+      record = g_variant_ref_sink (g_variant_dict_end (&dict));
+      if ((known == NULL || !g_variant_equal (known, record))
+          && !mefota_store_save (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei, record, &error))
+        g_warning ("%s: its version cannot be recorded: %s", self->id, error->message);
+    }
+  if (channel != NULL)
+    mefota_settings_read_async (channel, command_ms (self), self->presence, on_settings_read, g_object_ref (self));
+}
+
+/* ---- one command, one OK ---- */
+
+/* Checks, then a task; NULL after it has failed. */
+static GTask *
+begin_task (MefotaModule *self, gpointer tag, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, NULL, callback, user_data);
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, tag);
+  if (mefota_module_check_free (self, &error))
+    return task;
+  g_task_return_error (task, error);
+  g_object_unref (task);
+  return NULL;
+}
+
+static void
+on_ok (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (error != NULL)
+    return_error (task, g_steal_pointer (&error));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+gboolean
+mefota_module_command_finish (MefotaModule *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+void
+mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = begin_task (self, mefota_module_delete_package_async, callback, user_data);
+  if (task != NULL)
+    mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+ZCOMDEL", NULL, command_ms (self), self->presence,
+                                  on_ok, task);
+}
+
+void
+mefota_module_restart_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = begin_task (self, mefota_module_restart_async, callback, user_data);
+  if (task != NULL)
+    mefota_at_channel_send_async (mefota_module_get_channel (self), mefota_module_get_profile (self)->restart, NULL,
+                                  command_ms (self), self->presence, on_ok, task);
+}
+
+void
+mefota_module_refresh_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = begin_task (self, mefota_module_refresh_async, callback, user_data);
+  if (task == NULL)
+    return;
+  if (self->refresh_task != NULL)
+    {
+      g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+                               "Module %s is being read already; its properties will be fresh in a moment.", self->id);
+      g_object_unref (task);
+      return;
+    }
+  self->refresh_task = task;
+  mefota_link_identify (self->link);
+}
+
+/* ---- settings ---- */
+
+static void
+on_setting_written (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  MefotaSettings *settings = mefota_settings_write_finish (result, &error);
+
+  if (settings == NULL)
+    {
+      return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  take_settings (self, settings);
+  remember (self);
+  mefota_module_show (self);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+write_setting (MefotaModule *self, GTask *task, MefotaSetting setting, const MefotaSettings *wanted)
+{
+  mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
+                               command_ms (self), self->presence, on_setting_written, task);
+}
+
+/* The arguments are wrong whatever the module is doing: that error goes first. */
+static gboolean
+refuse_argument (MefotaModule *self, gpointer tag, GError *error, GAsyncReadyCallback callback, gpointer user_data)
+{
+  if (error == NULL)
+    return FALSE;
+  g_task_report_error (self, callback, user_data, tag, error);
+  return TRUE;
+}
+
+void
+mefota_module_set_server_async (MefotaModule *self, const char *address, guint port, GAsyncReadyCallback callback,
+                                gpointer user_data)
+{
+  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+  GError *error = NULL;
+  GTask *task;
+
+  mefota_settings_check_server (address, port, mefota_module_get_profile (self), self->identity->version, &error);
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED)
+      && mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+    g_clear_error (&error); /* which firmware it is, is not known */
+  if (refuse_argument (self, mefota_module_set_server_async, error, callback, user_data))
+    return;
+  task = begin_task (self, mefota_module_set_server_async, callback, user_data);
+  if (task == NULL)
+    return;
+  wanted->server = (g_free (wanted->server), g_strdup (address));
+  wanted->port = (guint16) port;
+  write_setting (self, task, MEFOTA_SETTING_SERVER, wanted);
+}
+
+void
+mefota_module_set_polling_async (MefotaModule *self, gboolean enabled, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = begin_task (self, mefota_module_set_polling_async, callback, user_data);
+  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+
+  if (task == NULL)
+    return;
+  wanted->polling = enabled;
+  write_setting (self, task, MEFOTA_SETTING_POLLING, wanted);
+}
+
+void
+mefota_module_set_target_async (MefotaModule *self, const char *version, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+  GError *error = NULL;
+  GTask *task;
+
+  mefota_settings_check_target (version, &error);
+  if (refuse_argument (self, mefota_module_set_target_async, error, callback, user_data))
+    return;
+  task = begin_task (self, mefota_module_set_target_async, callback, user_data);
+  if (task == NULL)
+    return;
+  wanted->target = (g_free (wanted->target), g_strdup (version));
+  write_setting (self, task, MEFOTA_SETTING_TARGET, wanted);
+}
+
+/* ---- readiness ---- */
+
+static MefotaReadinessItem *
+idle_item (MefotaModule *self)
+{
+  if (mefota_upgrade_is_active (self->upgrade) || self->asking)
+    return mefota_readiness_item_new ("idle", FALSE, "An upgrade is under way; wait for its end.");
+  return mefota_readiness_item_new ("idle", TRUE, "No upgrade is under way.");
+}
+
+static void
+on_power_known (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  GPtrArray *items = g_task_get_task_data (task);
+  MefotaReadinessItem *power = mefota_readiness_power_finish (result, NULL);
+
+  if (power != NULL)
+    g_ptr_array_add (items, power);
+  g_clear_pointer (&self->readiness, g_ptr_array_unref);
+  self->readiness = g_ptr_array_ref (items);
+  g_task_return_pointer (task, g_ptr_array_ref (items), (GDestroyNotify) g_ptr_array_unref);
+}
+
+static void
+on_module_asked (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  GPtrArray *items = mefota_readiness_ask_finish (result, &error);
+
+  if (items == NULL)
+    {
+      return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  g_ptr_array_add (items, idle_item (self));
+  g_task_set_task_data (task, items, (GDestroyNotify) g_ptr_array_unref);
+  if (self->services->bus != NULL)
+    mefota_readiness_power_async (self->services->bus, NULL, on_power_known, g_steal_pointer (&task));
+  else
+    {
+      g_clear_pointer (&self->readiness, g_ptr_array_unref);
+      self->readiness = g_ptr_array_ref (items);
+      g_task_return_pointer (task, g_ptr_array_ref (items), (GDestroyNotify) g_ptr_array_unref);
+    }
+}
+
+void
+mefota_module_ask_readiness_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, NULL, callback, user_data);
+
+  g_task_set_source_tag (task, mefota_module_ask_readiness_async);
+  mefota_readiness_ask_async (mefota_module_get_channel (self), command_ms (self), self->presence, on_module_asked, task);
+}
+
+GPtrArray *
+mefota_module_ask_readiness_finish (MefotaModule *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* During an upgrade: what was last known, not a byte to the module (contract 5). */
+static GPtrArray *
+last_known (MefotaModule *self)
+{
+  static const char *const names[] = { "sim", "registered", "network" };
+  GPtrArray *items = g_ptr_array_new_with_free_func ((GDestroyNotify) mefota_readiness_item_free);
+
+  for (guint i = 0; self->readiness == NULL && i < G_N_ELEMENTS (names); i++)
+    g_ptr_array_add (items, mefota_readiness_item_new (names[i], FALSE, "Not known: the module was not asked before its upgrade."));
+  for (guint i = 0; self->readiness != NULL && i < self->readiness->len; i++)
+    {
+      const MefotaReadinessItem *item = g_ptr_array_index (self->readiness, i);
+      if (strcmp (item->name, "idle") != 0)
+        g_ptr_array_add (items, mefota_readiness_item_new (item->name, item->ok, item->detail));
+    }
+  g_ptr_array_insert (items, MIN (3, (gint) items->len), idle_item (self));
+  return items;
+}
+
+void
+mefota_module_check_readiness_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GError *error = NULL;
+
+  if (self->asking || (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED))
+    {
+      g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+      g_task_set_source_tag (task, mefota_module_ask_readiness_async);
+      g_task_return_pointer (task, last_known (self), (GDestroyNotify) g_ptr_array_unref);
+    }
+  else if (!mefota_module_check_present (self, &error))
+    g_task_report_error (self, callback, user_data, mefota_module_ask_readiness_async, error);
+  else
+    mefota_module_ask_readiness_async (self, callback, user_data);
+}
+
+GPtrArray *
+mefota_module_check_readiness_finish (MefotaModule *self, GAsyncResult *result, GError **error)
+{
+  return mefota_module_ask_readiness_finish (self, result, error);
+}
+
+/* ---- SendCommand ---- */
+
+static void
+on_command_answered (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  g_autoptr (GError) error = NULL;
+  char **lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (error == NULL)
+    {
+      g_task_return_pointer (task, lines, (GDestroyNotify) g_strfreev);
+      return;
+    }
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR) && lines != NULL && lines[0] != NULL)
+    {
+      g_autofree char *joined = g_strjoinv (" / ", lines);
+      g_prefix_error (&error, "%s / ", joined);
+    }
+  g_strfreev (lines);
+  return_error (task, g_steal_pointer (&error));
+}
+
+void
+mefota_module_send_command_async (MefotaModule *self, const char *command, guint timeout_ms,
+                                  GAsyncReadyCallback callback, gpointer user_data)
+{
+  GError *error = NULL;
+  GTask *task;
+
+  mefota_command_check (command, mefota_module_get_profile (self)->max_command, &error);
+  if (refuse_argument (self, mefota_module_send_command_async, error, callback, user_data))
+    return;
+  task = begin_task (self, mefota_module_send_command_async, callback, user_data);
+  if (task != NULL)
+    mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
+                                  timeout_ms != 0 ? timeout_ms : command_ms (self), self->presence, on_command_answered, task);
+}
+
+char **
+mefota_module_send_command_finish (MefotaModule *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  return g_task_propagate_pointer (G_TASK (result), error);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Shared by the files of the module only: mefota-module.c (core), -start.c (network, polled), -install.c (packages),
+ * -commands.c (settings and diagnosis). */
+
+#include "mefota-inhibitor.h"
+#include "mefota-module.h"
+#include "mefota-package.h"
+
+G_BEGIN_DECLS
+
+struct _MefotaModule
+{
+  GObject parent;
+  MefotaServices *services;
+  char *id;
+  char *physical_path;
+  char *usb_sysfs;
+  MefotaTransport transport;
+  gboolean configured;
+
+  MefotaLink *link;
+  MefotaIdentity *identity;
+  MefotaSettings *settings;
+  gboolean polling_in_force;
+  gboolean was_away;      /* since the daemon started */
+  gboolean settings_read; /* since the port was opened or the module was away */
+  GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */
+
+  MefotaUpgrade *upgrade;
+  guint timer_id;
+  MefotaState shown;
+  GVariant *announce; /* an end that is in the history but was never told */
+
+  /* Between the first command of a start (or of an answer) and the module's word on it. */
+  gboolean asking;
+  MefotaUpgrade *pending; /* what it will be once the module takes it on; on disk already */
+  guint pending_actions;
+  MefotaIndication *pending_failure;
+  void (*pending_taken) (MefotaModule *self); /* completes the caller */
+  GTask *start_task;
+
+  MefotaInhibitor *inhibitor;
+  GPtrArray *readiness; /* as last known */
+  guint window_id;      /* policy: the window opens */
+  gint64 policy_answered; /* deadline of the question that policy has answered */
+  GTask *refresh_task;
+
+  /* packages */
+  MefotaPackage *package;
+  gpointer transfer; /* mefota-module-install.c's own */
+};
+
+/* ---- core ---- */
+
+MefotaTime mefota_module_now (void);
+const MefotaProfile *mefota_module_get_profile (MefotaModule *self);
+/* Steps the machine and carries out what it asks for. */
+void mefota_module_step (MefotaModule *self, const MefotaEvent *event);
+void mefota_module_carry_out (MefotaModule *self, guint actions);
+/* Writes @upgrade as this place's record. Errors: STORAGE_FAILED */
+gboolean mefota_module_save (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error);
+/* Tells that properties changed; the state by itself if it did. */
+void mefota_module_show (MefotaModule *self);
+/* BUSY (an upgrade, or a start in progress), NOT_PRESENT. */
+gboolean mefota_module_check_free (MefotaModule *self, GError **error);
+gboolean mefota_module_check_present (MefotaModule *self, GError **error);
+MefotaAtChannel *mefota_module_get_channel (MefotaModule *self);
+
+/* ---- starting ---- */
+
+/* Makes and saves what the upgrade becomes once the module takes it on. */
+gboolean mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *event, void (*taken) (MefotaModule *self),
+                                        GError **error);
+/* The module took it on. No-op without a pending one. */
+void mefota_module_commit_pending (MefotaModule *self);
+/* It did not: the record on disk is what it was. */
+void mefota_module_drop_pending (MefotaModule *self);
+/* Whether an indication that comes while the OK is missing counts as the OK. */
+void mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *indication);
+/* Keeps ModemManager off; released by the core when nothing is under way. */
+void mefota_module_inhibit (MefotaModule *self);
+/* Goes back to what it was before a start: slot, inhibitor, asking. */
+void mefota_module_end_asking (MefotaModule *self);
+/* A queued upgrade's turn has come, or the module of one is back. */
+void mefota_module_take_turn (MefotaModule *self);
+/* Lets policy answer a question that stands. */
+void mefota_module_apply_policy (MefotaModule *self);
+
+/* ---- packages ---- */
+
+/* The machine says: stop the transfer → TRANSFER_ENDED. */
+void mefota_module_stop_transfer (MefotaModule *self);
+/* The module is there (again) while a package upgrade is `transferring`. */
+void mefota_module_resume_transfer (MefotaModule *self);
+/* A queued package upgrade's turn. */
+void mefota_module_start_transfer (MefotaModule *self);
+/* After the end: the private copy goes. */
+void mefota_module_drop_package (MefotaModule *self);
+gboolean mefota_module_can_adb (MefotaModule *self);
+
+/* ---- settings and diagnosis ---- */
+
+/* Every item of contract 2.5, from the module and the host; kept as last known. */
+void mefota_module_ask_readiness_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data);
+GPtrArray *mefota_module_ask_readiness_finish (MefotaModule *self, GAsyncResult *result, GError **error);
+
+/* After identity: reads the settings, notices and mends what a restart lost, keeps both on disk. */
+void mefota_module_read_settings (MefotaModule *self);
+
+G_END_DECLS

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define G_LOG_DOMAIN "mefota"
+
+/* Starting a network upgrade (guide 2.2) and answering a module that asks (guide 2.1). */
+
+#include "mefota-module-private.h"
+
+#include "mefota-error.h"
+#include "mefota-journal.h"
+#include "mefota-policy.h"
+#include "mefota-readiness.h"
+
+/* How long a start waits for ModemManager to let go. */
+#define INHIBIT_WAIT_MS 3000
+
+typedef struct
+{
+  char *target;
+  char *requested_by;
+  gboolean force;
+  gboolean allow;  /* confirm */
+  gboolean report; /* confirm */
+} Start;
+
+static void
+start_free (gpointer data)
+{
+  Start *self = data;
+  g_free (self->target);
+  g_free (self->requested_by);
+  g_free (self);
+}
+
+static MefotaTimeouts *
+timeouts (MefotaModule *self)
+{
+  return &self->services->config->timeouts;
+}
+
+/* ---- what it will be once the module takes it on ---- */
+
+static MefotaUpgrade *
+clone (const MefotaUpgrade *upgrade, const MefotaTimeouts *t)
+{
+  g_autoptr (GVariant) record = g_variant_ref_sink (mefota_upgrade_to_variant (upgrade));
+  return mefota_upgrade_from_variant (record, t, mefota_module_now ());
+}
+
+gboolean
+mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *event, void (*taken) (MefotaModule *self),
+                               GError **error)
+{
+  g_autoptr (MefotaUpgrade) pending = NULL;
+
+  pending = mefota_upgrade_is_active (self->upgrade) ? clone (self->upgrade, timeouts (self)) : mefota_upgrade_new ();
+  pending->returning = FALSE;
+  self->pending_actions = mefota_upgrade_step (pending, timeouts (self), event, mefota_module_now ());
+  if (self->pending_actions & MEFOTA_ACT_BEGUN)
+    pending->id = (g_free (pending->id), g_uuid_string_random ());
+  if (!mefota_module_save (self, pending, error))
+    return FALSE;
+  self->pending = g_steal_pointer (&pending);
+  self->pending_taken = taken;
+  return TRUE;
+}
+
+void
+mefota_module_drop_pending (MefotaModule *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_clear_pointer (&self->pending_failure, mefota_indication_free);
+  if (self->pending == NULL)
+    return;
+  g_clear_pointer (&self->pending, mefota_upgrade_free);
+  if (!mefota_module_save (self, self->upgrade, &error))
+    g_warning ("%s: %s", self->id, error->message);
+}
+
+void
+mefota_module_commit_pending (MefotaModule *self)
+{
+  g_autoptr (MefotaIndication) failure = g_steal_pointer (&self->pending_failure);
+  void (*taken) (MefotaModule *) = self->pending_taken;
+  guint actions = self->pending_actions;
+
+  if (self->pending == NULL)
+    return;
+  g_clear_pointer (&self->upgrade, mefota_upgrade_free);
+  self->upgrade = g_steal_pointer (&self->pending);
+  self->pending_taken = NULL;
+  self->asking = FALSE;
+  mefota_module_carry_out (self, actions | MEFOTA_ACT_SAVE);
+  if (taken != NULL)
+    taken (self);
+  if (failure != NULL)
+    {
+      MefotaEvent event = { .type = MEFOTA_EVENT_INDICATION, .indication = failure, .imei = "", .version = "" };
+      mefota_module_step (self, &event);
+    }
+}
+
+void
+mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *indication)
+{
+  if (self->pending == NULL)
+    return;
+  switch (indication->kind)
+    {
+    case MEFOTA_IND_START:
+    case MEFOTA_IND_CONFIRMED:
+    case MEFOTA_IND_DOWNLOADING:
+    case MEFOTA_IND_NEED_VERIFY:
+    case MEFOTA_IND_PASS_VERIFY:
+    case MEFOTA_IND_UPDATING:
+      mefota_module_commit_pending (self);
+      break;
+    case MEFOTA_IND_FAILURE:
+      /* Its end may come before the OK to its start; with ERROR it is only the reason for that. */
+      g_clear_pointer (&self->pending_failure, mefota_indication_free);
+      self->pending_failure = mefota_indication_parse_word (indication->raw, strlen (indication->raw));
+      break;
+    case MEFOTA_IND_OTHER:
+    case MEFOTA_IND_QUESTION:
+    case MEFOTA_IND_COSTTIME:
+    case MEFOTA_IND_SUCCESS:
+      break;
+    }
+}
+
+void
+mefota_module_end_asking (MefotaModule *self)
+{
+  mefota_module_drop_pending (self);
+  self->asking = FALSE;
+  g_clear_object (&self->start_task);
+  if (!mefota_upgrade_is_active (self->upgrade))
+    {
+      mefota_queue_leave (self->services->queue, self->id);
+      g_clear_object (&self->inhibitor);
+    }
+  else if (self->upgrade->state == MEFOTA_STATE_CONFIRMING)
+    mefota_queue_leave (self->services->queue, self->id);
+  mefota_module_show (self);
+}
+
+/* ---- a network upgrade ---- */
+
+/* The caller of a start that was queued has long been answered: its failure ends the upgrade instead. */
+static void
+refuse (GTask *task, GError *error)
+{
+  MefotaModule *self = g_task_get_source_object (task);
+  g_autoptr (GError) owned = error;
+  g_autoptr (GTask) guard = g_object_ref (task);
+  gboolean queued = self->upgrade->state == MEFOTA_STATE_QUEUED;
+
+  if (self->start_task != task)
+    return; /* taken on meanwhile, by an indication */
+  if (owned->domain != MEFOTA_ERROR)
+    {
+      g_clear_error (&owned);
+      owned = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; start again when it is back.",
+                           self->id);
+    }
+  mefota_module_end_asking (self);
+  if (queued)
+    {
+      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code, .text = owned->message };
+      mefota_module_step (self, &event);
+    }
+  g_task_return_error (task, g_steal_pointer (&owned));
+}
+
+static void
+on_taken (MefotaModule *self)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->start_task);
+  if (task != NULL)
+    g_task_return_boolean (task, TRUE);
+}
+
+static GError *
+explain_refusal (MefotaModule *self, const GError *error)
+{
+  if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
+    return g_error_copy (error);
+  return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
+                      "The module refused to start (%s%s%s): it allows one upgrade at a time and may be in one already "
+                      "(guide 3.4); wait for it, or restart the module.",
+                      error->message, self->pending_failure != NULL ? ", " : "",
+                      self->pending_failure != NULL ? self->pending_failure->status : "");
+}
+
+static void
+on_started (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (self->start_task != task)
+    return;
+  if (error == NULL)
+    mefota_module_commit_pending (self);
+  else
+    refuse (task, explain_refusal (self, error));
+}
+
+static void
+send_start (GTask *task)
+{
+  MefotaModule *self = g_task_get_source_object (task);
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+  MefotaEvent event = { .type = MEFOTA_EVENT_BEGIN,
+                        .state = MEFOTA_STATE_STARTING,
+                        .operation = MEFOTA_OPERATION_NETWORK,
+                        .imei = self->identity->imei,
+                        .version = self->identity->version,
+                        .target = start->target,
+                        .requested_by = start->requested_by };
+
+  if (!mefota_module_check_present (self, &error) || !mefota_module_prepare_pending (self, &event, on_taken, &error))
+    refuse (task, error);
+  else
+    mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+FOTACTR", NULL, timeouts (self)->command,
+                                  self->presence, on_started, g_object_ref (task));
+}
+
+static void
+on_target_set (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  Start *start = g_task_get_task_data (task);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (error != NULL)
+    {
+      refuse (task, g_steal_pointer (&error));
+      return;
+    }
+  self->settings->target = (g_free (self->settings->target), g_strdup (start->target));
+  send_start (task);
+}
+
+static void
+set_target (GTask *task)
+{
+  MefotaModule *self = g_task_get_source_object (task);
+  Start *start = g_task_get_task_data (task);
+  g_autofree char *command = NULL;
+  GError *error = NULL;
+
+  if (start->target[0] == '\0')
+    send_start (task);
+  else if (!mefota_module_check_present (self, &error))
+    refuse (task, error);
+  else
+    {
+      command = mefota_settings_target_command (mefota_module_get_profile (self), start->target);
+      mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL, timeouts (self)->command,
+                                    self->presence, on_target_set, g_object_ref (task));
+    }
+}
+
+static void
+on_ready (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = MEFOTA_MODULE (source);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) items = mefota_module_ask_readiness_finish (self, result, &error);
+  g_autoptr (GString) failing = g_string_new (NULL);
+
+  if (items == NULL)
+    {
+      refuse (task, g_steal_pointer (&error));
+      return;
+    }
+  for (guint i = 0; i < items->len; i++)
+    {
+      const MefotaReadinessItem *item = g_ptr_array_index (items, i);
+      if (!item->ok && strcmp (item->name, "idle") != 0)
+        g_string_append_printf (failing, "%s%s: %s", failing->len > 0 ? " " : "", item->name, item->detail);
+    }
+  if (failing->len > 0)
+    refuse (task, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_READY, "The module is not ready for an upgrade. %s", failing->str));
+  else
+    set_target (task);
+}
+
+static void
+on_inhibited (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  mefota_inhibitor_wait_finish (MEFOTA_INHIBITOR (source), result);
+  if (!mefota_module_check_present (self, &error))
+    refuse (task, error);
+  else if (start->force)
+    set_target (task);
+  else
+    mefota_module_ask_readiness_async (self, on_ready, g_object_ref (task));
+}
+
+/* Everything from the first command on. */
+static void
+run_start (GTask *task)
+{
+  MefotaModule *self = g_task_get_source_object (task);
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  self->asking = TRUE;
+  self->start_task = g_object_ref (task);
+  mefota_journal_event (MEFOTA_JOURNAL_ASKED, self->id, NULL, NULL, "%s: network upgrade%s%s asked for by %s", self->id,
+                        start->target[0] != '\0' ? " to " : "", start->target, start->requested_by);
+  /* A full disk must show before the module is told anything. */
+  if (!mefota_module_save (self, self->upgrade, &error))
+    {
+      refuse (task, error);
+      return;
+    }
+  mefota_module_inhibit (self);
+  if (self->inhibitor != NULL)
+    mefota_inhibitor_wait_async (self->inhibitor, INHIBIT_WAIT_MS, on_inhibited, g_object_ref (task));
+  else if (start->force)
+    set_target (task);
+  else
+    mefota_module_ask_readiness_async (self, on_ready, g_object_ref (task));
+}
+
+static void
+enqueue (GTask *task)
+{
+  MefotaModule *self = g_task_get_source_object (task);
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+  MefotaEvent event = { .type = MEFOTA_EVENT_BEGIN,
+                        .state = MEFOTA_STATE_QUEUED,
+                        .operation = MEFOTA_OPERATION_NETWORK,
+                        .imei = self->identity->imei,
+                        .version = self->identity->version,
+                        .target = start->target,
+                        .requested_by = start->requested_by };
+
+  if (!mefota_module_prepare_pending (self, &event, NULL, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  self->pending->force = start->force;
+  g_message ("%s: waits its turn ([policy] max-parallel=%u)", self->id, self->services->config->policy.max_parallel);
+  mefota_module_commit_pending (self);
+  mefota_queue_wait (self->services->queue, self->id, self->upgrade->started_at);
+  g_task_return_boolean (task, TRUE);
+}
+
+void
+mefota_module_upgrade_async (MefotaModule *self, const char *target, gboolean force, const char *requested_by,
+                             GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+  Start *start = g_new0 (Start, 1);
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, mefota_module_upgrade_async);
+  start->target = g_strdup (target);
+  start->requested_by = g_strdup (requested_by);
+  start->force = force;
+  g_task_set_task_data (task, start, start_free);
+
+  if (target[0] != '\0' && !mefota_settings_check_target (target, &error))
+    g_task_return_error (task, error);
+  else if (self->upgrade->state == MEFOTA_STATE_QUEUED)
+    g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+                             "An upgrade of module %s already waits its turn; cancel it to start another.", self->id);
+  else if (!mefota_module_check_free (self, &error)
+           || !mefota_queue_check_not_held (self->services->queue, &error))
+    g_task_return_error (task, error);
+  else if (mefota_queue_try_enter (self->services->queue, self->id))
+    run_start (task);
+  else
+    enqueue (task);
+}
+
+gboolean
+mefota_module_upgrade_finish (MefotaModule *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+void
+mefota_module_take_turn (MefotaModule *self)
+{
+  MefotaUpgrade *u = self->upgrade;
+  g_autoptr (GTask) task = NULL;
+  Start *start;
+
+  if (u->state != MEFOTA_STATE_QUEUED || self->asking)
+    {
+      if (!mefota_upgrade_is_active (u) && !self->asking)
+        mefota_queue_leave (self->services->queue, self->id);
+      return;
+    }
+  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+    {
+      /* Not there at its turn: the others go on, it lines up again when it is back. */
+      mefota_queue_leave (self->services->queue, self->id);
+      return;
+    }
+  if (u->operation != MEFOTA_OPERATION_NETWORK)
+    {
+      mefota_module_start_transfer (self);
+      return;
+    }
+  task = g_task_new (self, NULL, NULL, NULL);
+  start = g_new0 (Start, 1);
+  start->target = g_strdup (u->target);
+  start->requested_by = g_strdup (u->requested_by);
+  start->force = u->force;
+  g_task_set_task_data (task, start, start_free);
+  run_start (task);
+}
+
+/* ---- answering ---- */
+
+static void
+on_confirm_answered (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (self->start_task != task)
+    return;
+  if (error == NULL)
+    {
+      mefota_module_commit_pending (self);
+      return;
+    }
+  mefota_module_end_asking (self);
+  if (error->domain != MEFOTA_ERROR)
+    {
+      g_clear_error (&error);
+      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away before it took the answer; it may ask again.",
+                           self->id);
+    }
+  g_task_return_error (task, g_steal_pointer (&error));
+}
+
+static gboolean
+may_confirm (MefotaModule *self, gboolean allow, GError **error)
+{
+  if (self->upgrade->state != MEFOTA_STATE_CONFIRMING || self->upgrade->answered || self->asking)
+    {
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_ASKED,
+                   "Module %s is not asking for an answer; wait for ConfirmRequested.", self->id);
+      return FALSE;
+    }
+  if (!mefota_module_check_present (self, error))
+    return FALSE;
+  if (!allow)
+    return TRUE;
+  if (!mefota_queue_check_not_held (self->services->queue, error))
+    return FALSE;
+  if (mefota_queue_try_enter (self->services->queue, self->id))
+    return TRUE;
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+               "As many upgrades as [policy] max-parallel=%u allows are under way; answer again when one has ended.",
+               self->services->config->policy.max_parallel);
+  return FALSE;
+}
+
+void
+mefota_module_confirm_async (MefotaModule *self, gboolean allow, gboolean report, GAsyncReadyCallback callback,
+                             gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+  g_autofree char *command = g_strdup_printf ("AT+FOTACTR=%d%s", allow ? 1 : 0, report ? ",1" : "");
+  GError *error = NULL;
+  MefotaEvent event = { .type = MEFOTA_EVENT_ANSWERED, .allow = allow };
+
+  g_task_set_source_tag (task, mefota_module_confirm_async);
+  if (!may_confirm (self, allow, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  /* On disk it counts as answered before the module hears it: it may be through with it before we are back. */
+  if (!mefota_module_prepare_pending (self, &event, on_taken, &error))
+    {
+      mefota_queue_leave (self->services->queue, self->id);
+      g_task_return_error (task, error);
+      return;
+    }
+  self->asking = TRUE;
+  self->start_task = g_object_ref (task);
+  mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL, timeouts (self)->command, self->presence,
+                                on_confirm_answered, g_object_ref (task));
+}
+
+gboolean
+mefota_module_confirm_finish (MefotaModule *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+on_policy_confirmed (GObject *source, GAsyncResult *result, gpointer data)
+{
+  MefotaModule *self = MEFOTA_MODULE (source);
+  g_autofree char *rule = data;
+  g_autoptr (GError) error = NULL;
+
+  if (!mefota_module_confirm_finish (self, result, &error))
+    g_warning ("%s: the answer by %s did not reach the module: %s", self->id, rule, error->message);
+}
+
+static gboolean
+on_window (gpointer data)
+{
+  MefotaModule *self = data;
+  self->window_id = 0;
+  mefota_module_apply_policy (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+mefota_module_apply_policy (MefotaModule *self)
+{
+  MefotaUpgrade *u = self->upgrade;
+  const MefotaPolicy *policy = &self->services->config->policy;
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autofree char *rule = NULL;
+  MefotaAnswer answer;
+  gint64 seconds;
+
+  g_clear_handle_id (&self->window_id, g_source_remove);
+  if (u->state != MEFOTA_STATE_CONFIRMING || u->answered || self->asking || u->confirm_deadline == self->policy_answered
+      || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+    return;
+  answer = mefota_policy_answer (policy, g_date_time_get_hour (now) * 60 + g_date_time_get_minute (now),
+                                 mefota_queue_is_held (self->services->queue),
+                                 mefota_queue_has_free_slot (self->services->queue), &rule);
+  switch (answer)
+    {
+    case MEFOTA_ANSWER_ALLOW:
+    case MEFOTA_ANSWER_DENY:
+      g_message ("%s: the module asks whether to upgrade; %s by %s", self->id,
+                 answer == MEFOTA_ANSWER_ALLOW ? "allowed" : "refused", rule);
+      self->policy_answered = u->confirm_deadline; /* once a question, even if the module does not take it */
+      mefota_module_confirm_async (self, answer == MEFOTA_ANSWER_ALLOW, FALSE, on_policy_confirmed, g_steal_pointer (&rule));
+      break;
+    case MEFOTA_ANSWER_DELAY:
+      g_message ("%s: the module asks whether to upgrade; delayed by %s", self->id, rule);
+      break;
+    case MEFOTA_ANSWER_ASK:
+      g_message ("%s: the module asks whether to upgrade; left to mefotactl accept or reject by %s", self->id, rule);
+      seconds = mefota_policy_seconds_to_window (policy, now);
+      if (policy->confirm != MEFOTA_CONFIRM_DENY && seconds >= 0 && seconds * 1000 < timeouts (self)->confirm)
+        self->window_id = g_timeout_add ((guint) seconds * 1000, on_window, self);
+      break;
+    }
+}
