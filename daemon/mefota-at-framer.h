@@ -23,11 +23,13 @@ typedef struct
   MefotaAtFramerFunc func;
   gpointer user_data;
   gboolean prompt_expected;
+  gboolean nul_seen; /* the last byte was a NUL, within a line */
   gsize length;
   char line[MEFOTA_AT_LINE_MAX + 1];
 } MefotaAtFramer;
 
-/* Pure: bytes → lines and prompts. CR, LF and CRLF end a line; result is independent of how the bytes were cut. */
+/* Pure: bytes → lines and prompts. CR, LF and CRLF end a line; result is independent of how the bytes were cut.
+ * A NUL ends a line too where it stands behind a whole OK or ERROR, or before the '+' or '*' of the next line. */
 void mefota_at_framer_init (MefotaAtFramer *self, MefotaAtFramerFunc func, gpointer user_data);
 void mefota_at_framer_feed (MefotaAtFramer *self, const guint8 *bytes, gsize n_bytes);
 /* A prompt has no line end; it is looked for only while a command that has one is in flight. Cleared by the prompt. */
