@@ -249,7 +249,7 @@ read_duration (const char *text)
 static const char *
 skip_code_prefix (const char *text, gboolean separated)
 {
-  if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X') && text[2] != '\0')
+  if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X') && g_ascii_isalnum (text[2]))
     return text + 2;
   if (text[0] == '\0' || text[strspn (text, "0123456789abcdefABCDEF")] != '\0')
     return NULL;
@@ -295,7 +295,7 @@ find_row (const char *word, const char **glued)
   return NULL;
 }
 
-/* The text as it came from where @glued stands in @word: the same number of characters before the end. */
+/* The argument as it came, from @head: @glued is upper case. */
 static char *
 join_arguments (const Word *row, const char *head, const char *glued, const char *tail)
 {
