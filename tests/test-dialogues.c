@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Framer, event and indication together: every transcript of dialogues/ gives the same events however its bytes come. */
+/* Framer, event and indication together: a transcript of dialogues/ gives the same events however its bytes come. */
 #include "mefota-at-event.h"
 #include "mefota-at-framer.h"
 #include "mefota-fotaind.h"

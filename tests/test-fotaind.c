@@ -143,7 +143,7 @@ test_no_indication (void)
 {
   static const char *const lines[] = {
     "", "+", "+FOTAIND", "+FOTAIND START", "FOTAIND: START", "+FOTAINDX: START", "+FOTACTR: SUCCESS_END", "OK",
-    "AT+FOTAIND: START", "at+fotaind: START", "\x80\xf0" "AT+FOTAIND: START", "AT+FOTATV=\"+FOTAIND: START\"",
+    "AT+FOTAIND: START", "at+fotaind: START", "\x80\xf0 AT+FOTAIND: START", "AT+FOTATV=\"+FOTAIND: START\"",
     "AT + FOTAIND: START", "+FOTAIND\xef\xbc", "+FOTAIND\xa3",
   };
 

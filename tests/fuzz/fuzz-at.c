@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Framer, event and indication. The first byte chooses the command in flight, the second where the stream is cut; the rest
- * is what the module says. With the first byte's highest bit set the stream's first line is the command. */
+/* Framer, event and indication. The first byte chooses the command in flight, the second where the stream is cut; the
+ * rest is what the module says. With the first byte's highest bit set the stream's first line is the command. */
 #include "mefota-at-event.h"
 #include "mefota-at-framer.h"
 #include "mefota-fotaind.h"

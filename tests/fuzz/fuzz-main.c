@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a fuzz target without libFuzzer: the seed corpus, then a bounded number of mutations, the same ones every time. */
+/* Runs a fuzz target without libFuzzer: the seed corpus, then a number of mutations, the same ones every time. */
 #include "fuzz.h"
 
 #include <signal.h>
