@@ -173,6 +173,7 @@ apply_key (Loader *loader, const char *file, GKeyFile *key_file, const char *gro
   g_autofree char *text = NULL;
   g_autofree char *raw = NULL;
   g_autofree char *allowed = NULL;
+  g_autoptr (GError) escape_error = NULL;
 
   if (key == NULL)
     {
@@ -180,8 +181,8 @@ apply_key (Loader *loader, const char *file, GKeyFile *key_file, const char *gro
                        g_strdup_printf ("%s: the key %s in the group [%s] is unknown and ignored.", file, name, group));
       return TRUE;
     }
-  text = g_key_file_get_string (key_file, group, name, NULL); /* NULL for a wrong escape */
-  if (text != NULL && mefota_config_key_set (key, base, text))
+  text = g_key_file_get_string (key_file, group, name, &escape_error);
+  if (escape_error == NULL && text != NULL && mefota_config_key_set (key, base, text))
     return TRUE;
   raw = g_key_file_get_value (key_file, group, name, NULL);
   allowed = mefota_config_key_describe (key);

@@ -65,8 +65,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaConfig, mefota_config_free)
  * @path: (nullable): the file named by --config, which must exist; NULL: @default_path, which need not
  * @default_path: /etc/mefota/mefotad.conf
  *
- * Reads the file and its fragments (PATH.d/ *.conf, sorted by name; later ones override key by key). A comment may stand
- * on a line of its own, or after a value or a group with a blank before its '#'.
+ * Reads the file and its fragments (PATH.d/ *.conf, sorted by name; later ones override key by key). A comment may
+ * stand on a line of its own, or after a value or a group with a blank before its '#'.
  *
  * Errors: MEFOTA_ERROR_INVALID_ARGUMENT with file, line or group, and key in the message (the daemon exits 78).
  */

@@ -46,7 +46,8 @@ MefotaProfiles *mefota_profiles_load (const char *const *dirs, GPtrArray *warnin
 void mefota_profiles_free (MefotaProfiles *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaProfiles, mefota_profiles_free)
 
-/* The profile of a model (AT+CGMM) and firmware version; the default (me3630) for an unknown or empty one. Never NULL. */
+/* The profile of a model (AT+CGMM), by its longest glob that fits; where none does, the one whose glob stands anywhere in
+ * the firmware version; else the default (me3630). Never NULL. */
 const MefotaProfile *mefota_profiles_match (MefotaProfiles *self, const char *model, const char *version);
 /* Whether interface @interface (2 hex digits) of vendor:product is an AT port by any profile's usb-ids. */
 gboolean mefota_profiles_is_at_port (MefotaProfiles *self, const char *vendor, const char *product, const char *interface);
@@ -55,7 +56,8 @@ gboolean mefota_profile_takes_host_names (const MefotaProfile *self, const char 
 const char *mefota_profile_get_adb_path (const MefotaProfile *self, const char *version);
 const char *const *mefota_profile_get_log_dirs (const MefotaProfile *self, const char *version);
 
-/* Version strings (pure). Equal ignoring case and whatever follows the first blank (contract 2.4). */
+/* Version strings (pure). Equal ignoring case and whatever follows the first blank (contract 2.4); an empty or NULL one
+ * matches nothing. */
 gboolean mefota_version_matches (const char *a, const char *b);
 /* Whether @version is of the same product line as @minimum and not older, by (major, minor, build); FALSE for another
  * line: "ME3630C2CV1.0B07" ≥ "ME3630C2CV1.0B06". */
