@@ -23,6 +23,8 @@ MefotaReadinessItem *mefota_readiness_item_new (const char *name, gboolean ok, c
 MefotaReadinessItem *mefota_readiness_judge_sim (const char *cpin);
 MefotaReadinessItem *mefota_readiness_judge_registered (const char *cereg, const char *creg);
 MefotaReadinessItem *mefota_readiness_judge_network (const char *zpas, const char *cops);
+/* Whether the answer to AT+ZPAS? tells the network by itself; AT+COPS? needs to be asked only where it doesn't. */
+gboolean mefota_readiness_network_decided (const char *zpas);
 
 /* Asks the module. Returns sim, registered, network (GPtrArray of MefotaReadinessItem, with free function). A module that
  * answers ERROR or not at all makes an item that is not ok; fails only on hang-up (NOT_PRESENT) or cancellation. */
@@ -30,8 +32,11 @@ void mefota_readiness_ask_async (MefotaAtChannel *channel, guint timeout_ms, GCa
                                  GAsyncReadyCallback callback, gpointer user_data);
 GPtrArray *mefota_readiness_ask_finish (GAsyncResult *result, GError **error);
 
-/* The item `power` from UPower (org.freedesktop.UPower OnBattery/IsPresent); completes with NULL where there is no battery
- * or no UPower. Never starts UPower. */
+/* On battery, a charge below this many percent is not ok: installing takes minutes and must not lose power (guide 5). */
+#define MEFOTA_READINESS_BATTERY_MIN 30
+
+/* The item `power` from UPower (org.freedesktop.UPower OnBattery, IsPresent, Percentage); completes with NULL, without an
+ * error, where there is no battery or no UPower. Never starts UPower. Fails only on cancellation. */
 void mefota_readiness_power_async (GDBusConnection *bus, GCancellable *cancellable, GAsyncReadyCallback callback,
                                    gpointer user_data);
 MefotaReadinessItem *mefota_readiness_power_finish (GAsyncResult *result, GError **error);
