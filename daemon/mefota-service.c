@@ -92,7 +92,9 @@ mefota_service_take_fd (const char *name)
 
   g_return_val_if_fail (name != NULL, -1);
   if (n_fds < 0)
-    n_fds = MAX (sd_listen_fds_with_names (TRUE, &names), 0);
+    n_fds = sd_listen_fds_with_names (TRUE, &names);
+  if (n_fds < 0)
+    n_fds = 0;
 
   for (int i = 0; i < n_fds; i++)
     {
