@@ -40,7 +40,7 @@ timeouts (MefotaModule *self)
 /* ---- what it will be once the module takes it on ---- */
 
 static MefotaUpgrade *
-clone (const MefotaUpgrade *upgrade, const MefotaTimeouts *t)
+duplicate (const MefotaUpgrade *upgrade, const MefotaTimeouts *t)
 {
   g_autoptr (GVariant) record = g_variant_ref_sink (mefota_upgrade_to_variant (upgrade));
   return mefota_upgrade_from_variant (record, t, mefota_module_now ());
@@ -52,7 +52,7 @@ mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *event, voi
 {
   g_autoptr (MefotaUpgrade) pending = NULL;
 
-  pending = mefota_upgrade_is_active (self->upgrade) ? clone (self->upgrade, timeouts (self)) : mefota_upgrade_new ();
+  pending = mefota_upgrade_is_active (self->upgrade) ? duplicate (self->upgrade, timeouts (self)) : mefota_upgrade_new ();
   pending->returning = FALSE;
   self->pending_actions = mefota_upgrade_step (pending, timeouts (self), event, mefota_module_now ());
   if (self->pending_actions & MEFOTA_ACT_BEGUN)
