@@ -233,13 +233,24 @@ mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback call
                                   on_ok, task);
 }
 
+static void
+on_restarting (GObject *source, GAsyncResult *result, gpointer data)
+{
+  GTask *task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+
+  /* It may be gone before its OK has been read; that was what was asked for. */
+  self->awaited = TRUE;
+  on_ok (source, result, task);
+}
+
 void
 mefota_module_restart_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
 {
   GTask *task = begin_task (self, mefota_module_restart_async, callback, user_data);
   if (task != NULL)
     mefota_at_channel_send_async (mefota_module_get_channel (self), mefota_module_get_profile (self)->restart, NULL,
-                                  command_ms (self), self->presence, on_ok, task);
+                                  command_ms (self), NULL, on_restarting, task);
 }
 
 void

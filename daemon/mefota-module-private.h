@@ -24,6 +24,7 @@ struct _MefotaModule
   MefotaIdentity *identity;
   MefotaSettings *settings;
   gboolean polling_in_force;
+  gboolean awaited;       /* away, but expected back: restarted by us, or still due from an upgrade that was given up */
   gboolean was_away;      /* since the daemon started */
   gboolean settings_read; /* since the port was opened or the module was away */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */

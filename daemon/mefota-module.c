@@ -89,7 +89,13 @@ mefota_module_check_free (MefotaModule *self, GError **error)
 gboolean
 mefota_module_save (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error)
 {
-  g_autoptr (GVariant) record = g_variant_ref_sink (mefota_upgrade_to_variant (upgrade));
+  g_autoptr (GVariant) plain = g_variant_ref_sink (mefota_upgrade_to_variant (upgrade));
+  g_autoptr (GVariant) record = NULL;
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, plain);
+  g_variant_dict_insert (&dict, "physical-path", "s", self->physical_path);
+  record = g_variant_ref_sink (g_variant_dict_end (&dict));
   return mefota_store_save (self->services->store, MEFOTA_STORE_PLACE, self->id, record, error);
 }
 
@@ -287,6 +293,7 @@ record_end (MefotaModule *self, GVariant *details)
 static void
 end (MefotaModule *self)
 {
+  self->awaited = mefota_link_get_state (self->link) != MEFOTA_LINK_UP;
   mefota_module_drop_package (self);
   mefota_queue_leave (self->services->queue, self->id);
   g_clear_handle_id (&self->window_id, g_source_remove);
@@ -472,6 +479,7 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
   known = identity->imei[0] != '\0' ? mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, identity->imei) : NULL;
   if (known != NULL && g_variant_lookup (known, "version", "s", &stored) && stored[0] != '\0')
     event.stored = stored;
+  self->awaited = FALSE;
   mefota_module_step (self, &event);
   note_late_version (self);
   mefota_module_read_settings (self);
@@ -535,7 +543,7 @@ mefota_module_set_port (MefotaModule *self, const char *path, const char *usb_sy
 gboolean
 mefota_module_is_dispensable (MefotaModule *self)
 {
-  return !self->configured && !self->asking && !mefota_upgrade_is_active (self->upgrade)
+  return !self->configured && !self->asking && !self->awaited && !mefota_upgrade_is_active (self->upgrade)
          && mefota_link_get_state (self->link) == MEFOTA_LINK_CLOSED;
 }
 

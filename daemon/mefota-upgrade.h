@@ -62,7 +62,7 @@ typedef enum
   MEFOTA_ACT_STOP_TRANSFER = 1 << 6,  /* → TRANSFER_ENDED */
   MEFOTA_ACT_OVERDUE = 1 << 7,        /* has just become overdue */
   MEFOTA_ACT_FINISHED = 1 << 8,       /* result, error … are valid: record and tell */
-} MefotaAction;
+} MefotaUpgradeActions;
 
 /* Why a look is being taken; the reason decides what an undecided look leads to. */
 typedef enum

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define G_LOG_DOMAIN "mefota"
+
+#include "mefota-bus-private.h"
+
+#include "mefota-build.h"
+#include "mefota-error.h"
+
+/* GDBus queues outgoing signals without bound: after so many indications the port is read on only once the bus has taken
+ * them. */
+#define INDICATIONS_AHEAD 64
+
+typedef struct
+{
+  MefotaBus *bus; /* NULL once the bus is closed */
+  MefotaModule *module;
+  MefotaDbusFota *skeleton;
+  guint ahead;
+  gboolean flushing;
+} Export;
+
+G_DEFINE_FINAL_TYPE (MefotaBus, mefota_bus, G_TYPE_OBJECT)
+
+void
+mefota_bus_return_error (GDBusMethodInvocation *invocation, GError *error)
+{
+  if (error->domain != MEFOTA_ERROR)
+    {
+      g_autoptr (GError) foreign = error;
+      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "%s; the journal of mefotad may tell more.", foreign->message);
+    }
+  g_dbus_method_invocation_take_error (invocation, error);
+}
+
+/* ---- properties ---- */
+
+static void
+sync_methods (MefotaDbusFota *s, const MefotaModuleInfo *info)
+{
+  const char *methods[4] = { "network" };
+  gsize n = 1;
+
+  if (info->can_serial)
+    methods[n++] = "serial";
+  if (info->can_adb)
+    methods[n++] = "adb";
+  mefota_dbus_fota_set_methods (s, methods);
+}
+
+static void
+sync_upgrade (MefotaDbusFota *s, const MefotaUpgrade *u)
+{
+  gboolean active = mefota_upgrade_is_active (u);
+  gboolean failed = u->result == MEFOTA_RESULT_FAILURE;
+
+  mefota_dbus_fota_set_operation (s, mefota_operation_to_word (active ? u->operation : MEFOTA_OPERATION_NONE));
+  mefota_dbus_fota_set_status (s, u->status);
+  mefota_dbus_fota_set_status_argument (s, u->argument);
+  mefota_dbus_fota_set_progress (s, u->progress);
+  mefota_dbus_fota_set_started_at (s, active ? (guint64) u->started_at : 0);
+  mefota_dbus_fota_set_phase_since (s, active ? (guint64) u->phase_since : 0);
+  mefota_dbus_fota_set_reboots_seen (s, u->reboots);
+  mefota_dbus_fota_set_overdue (s, u->overdue);
+  mefota_dbus_fota_set_can_cancel (s, mefota_upgrade_can_cancel (u));
+  mefota_dbus_fota_set_power_critical (s, u->power_critical);
+  mefota_dbus_fota_set_confirm_deadline (s, (guint64) u->confirm_deadline);
+  mefota_dbus_fota_set_from_version (s, u->from_version);
+  mefota_dbus_fota_set_download_seconds (s, u->download_seconds);
+  mefota_dbus_fota_set_last_upgrade (s, u->id);
+  if (active)
+    return; /* the last result stays until this one's end */
+  mefota_dbus_fota_set_last_result (s, mefota_result_to_word (u->result));
+  mefota_dbus_fota_set_last_error (
+      s, g_variant_new ("(ss)", failed ? mefota_error_get_name (u->error) : "", failed ? u->message : ""));
+}
+
+static void
+sync_module (Export *export)
+{
+  MefotaDbusFota *s = export->skeleton;
+  MefotaModuleInfo info;
+
+  mefota_module_get_info (export->module, &info);
+  mefota_dbus_fota_set_imei (s, info.identity->imei);
+  mefota_dbus_fota_set_manufacturer (s, info.identity->manufacturer);
+  mefota_dbus_fota_set_model (s, info.identity->model);
+  mefota_dbus_fota_set_firmware_version (s, info.identity->version);
+  mefota_dbus_fota_set_port (s, info.port);
+  mefota_dbus_fota_set_physical_path (s, info.physical_path);
+  mefota_dbus_fota_set_transport (s, mefota_transport_to_word (info.transport));
+  sync_methods (s, &info);
+  mefota_dbus_fota_set_server_address (s, info.settings->server);
+  mefota_dbus_fota_set_server_port (s, info.settings->port);
+  mefota_dbus_fota_set_polling_enabled (s, info.settings->polling);
+  mefota_dbus_fota_set_polling_restart_needed (s, info.polling_restart_needed);
+  mefota_dbus_fota_set_target_version (s, info.settings->target);
+  mefota_dbus_fota_set_state (s, mefota_state_to_word (info.state));
+  sync_upgrade (s, info.upgrade);
+}
+
+static void
+sync_manager (MefotaBus *self)
+{
+  GPtrArray *modules = mefota_registry_get_modules (self->registry);
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < modules->len; i++)
+    g_ptr_array_add (paths, g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (g_ptr_array_index (modules, i)), NULL));
+  g_ptr_array_add (paths, NULL);
+  mefota_dbus_fota_manager_set_modules (self->manager, (const char *const *) paths->pdata);
+  mefota_dbus_fota_manager_set_power_critical (self->manager, mefota_guard_is_critical (self->services->guard));
+  mefota_dbus_fota_manager_set_holds (self->manager, mefota_queue_get_holds (self->services->queue));
+}
+
+/* ---- what modules tell ---- */
+
+static void
+on_changed (MefotaModule *module, gboolean at_once, gpointer data)
+{
+  Export *export = data;
+
+  sync_module (export);
+  mefota_dbus_fota_manager_set_power_critical (export->bus->manager, mefota_guard_is_critical (export->bus->services->guard));
+  /* The skeleton merges changes until it is idle: a state passed through would never be seen. */
+  if (at_once)
+    g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
+}
+
+static void
+export_unref (gpointer data)
+{
+  g_rc_box_release (data);
+}
+
+static void
+on_flushed (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Export *export = data;
+
+  g_dbus_connection_flush_finish (G_DBUS_CONNECTION (source), result, NULL);
+  export->flushing = FALSE;
+  export->ahead = 0;
+  if (export->bus != NULL)
+    mefota_module_set_paused (export->module, FALSE);
+  export_unref (export);
+}
+
+static void
+on_indication (MefotaModule *module, const MefotaIndication *indication, gpointer data)
+{
+  Export *export = data;
+
+  mefota_dbus_fota_emit_fota_ind (export->skeleton, indication->status, indication->argument, indication->raw);
+  if (++export->ahead >= INDICATIONS_AHEAD && !export->flushing)
+    {
+      export->flushing = TRUE;
+      mefota_module_set_paused (module, TRUE);
+      g_dbus_connection_flush (export->bus->connection, NULL, on_flushed, g_rc_box_acquire (export));
+    }
+}
+
+static void
+on_confirm_requested (MefotaModule *module, gint64 deadline, gpointer data)
+{
+  Export *export = data;
+  mefota_dbus_fota_emit_confirm_requested (export->skeleton, (guint64) deadline);
+}
+
+static void
+on_finished (MefotaModule *module, GVariant *details, gpointer data)
+{
+  Export *export = data;
+  const char *result = "";
+
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
+  g_variant_lookup (details, "result", "&s", &result);
+  mefota_dbus_fota_emit_finished (export->skeleton, result, details);
+}
+
+/* ---- coming and going ---- */
+
+static void
+add_module (MefotaBus *self, MefotaModule *module)
+{
+  g_autofree char *path = g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (module), NULL);
+  g_autoptr (MefotaDbusObjectSkeleton) object = mefota_dbus_object_skeleton_new (path);
+  Export *export = g_rc_box_new0 (Export);
+
+  export->bus = self;
+  export->module = module;
+  export->skeleton = mefota_dbus_fota_skeleton_new ();
+  mefota_dbus_fota_set_id (export->skeleton, mefota_module_get_id (module));
+  mefota_bus_handle_module (self, export->skeleton, module);
+  sync_module (export);
+  g_hash_table_insert (self->exports, g_object_ref (module), export);
+  g_signal_connect (module, "changed", G_CALLBACK (on_changed), export);
+  g_signal_connect (module, "indication", G_CALLBACK (on_indication), export);
+  g_signal_connect (module, "confirm-requested", G_CALLBACK (on_confirm_requested), export);
+  g_signal_connect (module, "finished", G_CALLBACK (on_finished), export);
+  mefota_dbus_object_skeleton_set_fota (object, export->skeleton);
+  g_dbus_object_manager_server_export (self->server, G_DBUS_OBJECT_SKELETON (object));
+}
+
+static void
+remove_module (MefotaBus *self, MefotaModule *module, Export *export)
+{
+  g_autofree char *path = g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (module), NULL);
+
+  g_signal_handlers_disconnect_by_data (module, export);
+  if (export->flushing)
+    mefota_module_set_paused (module, FALSE);
+  g_dbus_object_manager_server_unexport (self->server, path);
+  g_clear_object (&export->skeleton);
+  export->bus = NULL;
+}
+
+static void
+on_added (MefotaRegistry *registry, MefotaModule *module, gpointer data)
+{
+  add_module (data, module);
+  sync_manager (data);
+}
+
+static void
+on_removed (MefotaRegistry *registry, MefotaModule *module, gpointer data)
+{
+  MefotaBus *self = data;
+  Export *export = g_hash_table_lookup (self->exports, module);
+
+  if (export != NULL)
+    {
+      remove_module (self, module, export);
+      g_hash_table_remove (self->exports, module);
+    }
+  sync_manager (self);
+}
+
+static void
+on_queue_changed (MefotaQueue *queue, gpointer data)
+{
+  sync_manager (data);
+}
+
+void
+mefota_bus_close (MefotaBus *self)
+{
+  GHashTableIter iter;
+  gpointer module, export;
+
+  if (self->server == NULL)
+    return;
+  g_signal_handlers_disconnect_by_data (self->registry, self);
+  g_signal_handlers_disconnect_by_data (self->services->queue, self);
+  g_hash_table_iter_init (&iter, self->exports);
+  while (g_hash_table_iter_next (&iter, &module, &export))
+    remove_module (self, module, export);
+  g_hash_table_remove_all (self->exports);
+  g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (self->manager));
+  g_dbus_object_manager_server_set_connection (self->server, NULL);
+  g_clear_object (&self->manager);
+  g_clear_object (&self->server);
+}
+
+static void
+mefota_bus_finalize (GObject *object)
+{
+  MefotaBus *self = MEFOTA_BUS (object);
+
+  mefota_bus_close (self);
+  g_hash_table_unref (self->exports);
+  g_clear_pointer (&self->authority, mefota_authority_free);
+  g_clear_object (&self->connection);
+  G_OBJECT_CLASS (mefota_bus_parent_class)->finalize (object);
+}
+
+static void
+mefota_bus_class_init (MefotaBusClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = mefota_bus_finalize;
+}
+
+static void
+mefota_bus_init (MefotaBus *self)
+{
+  self->exports = g_hash_table_new_full (NULL, NULL, g_object_unref, export_unref);
+}
+
+MefotaBus *
+mefota_bus_new (GDBusConnection *connection, MefotaServices *services, MefotaRegistry *registry)
+{
+  MefotaBus *self = g_object_new (MEFOTA_TYPE_BUS, NULL);
+  g_autoptr (GError) error = NULL;
+  GPtrArray *modules = mefota_registry_get_modules (registry);
+
+  self->connection = g_object_ref (connection);
+  self->services = services;
+  self->registry = registry;
+  self->authority = mefota_authority_new (connection, MEFOTA_GROUP);
+  self->server = g_dbus_object_manager_server_new (MEFOTA_OBJECT_ROOT);
+  self->manager = mefota_dbus_fota_manager_skeleton_new ();
+  mefota_dbus_fota_manager_set_version (self->manager, MEFOTA_VERSION);
+  mefota_bus_handle_manager (self);
+  for (guint i = 0; i < modules->len; i++)
+    add_module (self, g_ptr_array_index (modules, i));
+  sync_manager (self);
+  g_signal_connect (registry, "added", G_CALLBACK (on_added), self);
+  g_signal_connect (registry, "removed", G_CALLBACK (on_removed), self);
+  g_signal_connect (services->queue, "changed", G_CALLBACK (on_queue_changed), self);
+  if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (self->manager), connection, MEFOTA_OBJECT_ROOT, &error))
+    g_warning ("The manager cannot be put on the bus: %s", error->message);
+  g_dbus_object_manager_server_set_connection (self->server, connection);
+  return self;
+}
