@@ -172,7 +172,6 @@ is_answer_to (const char *line, const char *name, gsize length)
 static gboolean
 part_owns (const char *part, const char *line)
 {
-  MefotaAtEvent event;
   char name[32];
   gsize length = 1;
   const char *p = skip_blanks (part);
@@ -186,9 +185,9 @@ part_owns (const char *part, const char *line)
   /* An indication is told from an answer by its word, in is_outcome(). */
   if (!is_answer_to (line, name, length) || g_ascii_strcasecmp (name, "+FOTAIND") == 0)
     return FALSE;
-  /* AT+CFUN=1 or AT+CPIN="1234" bring URCs of their own name, and no answer. */
+  /* AT+CFUN=1 or AT+CPIN="1234" bring URCs of their own name, but no answer. */
   p = skip_blanks (p);
-  return *p != '=' || *skip_blanks (p + 1) == '?' || !find_urc (line, &event);
+  return *p != '=' || *skip_blanks (p + 1) == '?';
 }
 
 static gboolean

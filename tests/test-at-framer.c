@@ -97,6 +97,7 @@ static const struct
   ROW ("AT+ZCOMWRT=10\r\r\n> ", TRUE, "[AT+ZCOMWRT=10]<prompt>"),
   ROW ("\r\n> \r\n", FALSE, "[>]"),
   ROW ("\r\n> text\r\n", FALSE, "[> text]"),
+  ROW ("\r\n>x y\r\n", TRUE, "[>x y]"),
   ROW ("a > b\r\n>> \r\n", TRUE, "[a > b][>>]"),
 #undef ROW
 };

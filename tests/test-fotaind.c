@@ -120,6 +120,7 @@ test_vocabulary (void)
   static const char *const spellings[] = {
     "+FOTAIND: ", "+FOTAIND:", "+fotaind:\t ", "+FotaInd : ", "+ FOTAIND: ", "+FOTAIND\xef\xbc\x9a",
     "+FOTAIND\xa3\xba ", "\x80\xf0x~+FOTAIND: ", "*MATREADY: 1+FOTAIND:", "+FOTAIND: SUCC+FOTAIND: ",
+    "+ZSTAT:1+FOTAIND: ",
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -197,10 +198,12 @@ test_length (void)
   static const char line[] = "+FOTAIND: SUCCESS_END";
   g_autoptr(MefotaIndication) cut = mefota_indication_parse (line, strlen ("+FOTAIND: SUCC"));
   g_autoptr(MefotaIndication) none = mefota_indication_parse (line, strlen ("+FOTAIND"));
+  g_autoptr(MefotaIndication) shorter = mefota_indication_parse (line, strlen ("+FOTAIN"));
   g_autoptr(MefotaIndication) noisy = mefota_indication_parse ("\0\0+FOTAIND: START", 17);
 
   g_assert_cmpstr (cut->status, ==, "SUCC");
   g_assert_null (none);
+  g_assert_null (shorter);
   g_assert_cmpstr (noisy->status, ==, "START");
 }
 
