@@ -23,7 +23,8 @@ typedef enum
  * @extra_prefixes: further prefixes that are answers to it, or NULL
  *
  * The one place that tells replies from unsolicited result codes: final result codes first, then the running command's
- * own prefixes (derived from it: "AT+CREG?" owns "+CREG:"), then URCs, then information. For "AT+FOTACTR?" a
+ * own prefixes (derived from it: "AT+CREG?" owns "+CREG:"; a setting, "AT+CFUN=1", owns none), then URCs, then
+ * information. For "AT+FOTACTR?" a
  * "+FOTAIND:" line with an outcome (SUCCESS_END, FAIL_…, ERROR…) is its answer, with any other word an indication.
  * OK and ERROR are recognised case-insensitively and also where a NUL stood behind them; a final "0" or "4" only
  * counts while a command runs.
