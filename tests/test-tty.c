@@ -269,12 +269,12 @@ test_open_again (Fixture *fixture, gconstpointer data)
 {
   for (guint i = 0; i < 3; i++)
     {
-      g_autoptr (MefotaTty) tty = open_tty (fixture);
+      MefotaTty *tty = open_tty (fixture);
       int exclusive = 0;
 
       ioctl (fixture->slave, TIOCGEXCL, &exclusive);
       g_assert_cmpint (exclusive, !=, 0);
-      g_clear_object (&tty);
+      g_object_unref (tty);
       ioctl (fixture->slave, TIOCGEXCL, &exclusive);
       g_assert_cmpint (exclusive, ==, 0);
     }
@@ -290,6 +290,7 @@ test_busy_self (Fixture *fixture, gconstpointer data)
   g_assert_null (mefota_tty_open (fixture->node, 115200, MEFOTA_FLOW_NONE, &error));
   g_assert_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY);
   g_assert_nonnull (strstr (error->message, pid));
+  g_assert_cmpstr (mefota_tty_get_node (tty), ==, fixture->node);
   g_assert_nonnull (strstr (error->message, fixture->node));
 }
 
