@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mefota-at-data.h"
+
+#include <string.h>
+
+/* A module that has not echoed anything by then does not echo: forget what was sent. */
+#define ECHO_WINDOW 65536
+
+MefotaAtData *
+mefota_at_data_new (const char *command)
+{
+  MefotaAtData *self = g_new0 (MefotaAtData, 1);
+  const char *number = strrchr (command, '=');
+  guint64 announced = 0;
+
+  if (number != NULL)
+    announced = g_ascii_strtoull (number + 1, NULL, 10);
+  self->announced = (gsize) MIN (announced, G_MAXUINT32);
+  g_queue_init (&self->sent);
+  return self;
+}
+
+void
+mefota_at_data_free (MefotaAtData *self)
+{
+  g_queue_clear_full (&self->sent, (GDestroyNotify) g_bytes_unref);
+  g_free (self);
+}
+
+void
+mefota_at_data_queue (MefotaAtData *self, GBytes *bytes)
+{
+  gsize size;
+  const guint8 *data = g_bytes_get_data (bytes, &size);
+
+  for (gsize i = 0; i < size && self->queued + i < MEFOTA_AT_DATA_PREFIX; i++)
+    self->prefix[self->queued + i] = data[i];
+  self->queued += size;
+  if (size > 0 && (self->echoes || self->taken < ECHO_WINDOW))
+    g_queue_push_tail (&self->sent, g_bytes_ref (bytes));
+}
+
+void
+mefota_at_data_take (MefotaAtData *self, gsize n_bytes)
+{
+  self->taken += n_bytes;
+  if (!self->echoes && self->taken >= ECHO_WINDOW)
+    g_queue_clear_full (&self->sent, (GDestroyNotify) g_bytes_unref);
+}
+
+void
+mefota_at_data_discard (MefotaAtData *self)
+{
+  gsize surplus = self->queued - self->taken;
+
+  self->queued = self->taken;
+  while (surplus > 0 && !g_queue_is_empty (&self->sent))
+    {
+      g_autoptr (GBytes) last = g_queue_pop_tail (&self->sent);
+      gsize size = g_bytes_get_size (last);
+
+      if (size > surplus)
+        g_queue_push_tail (&self->sent, g_bytes_new_from_bytes (last, 0, size - surplus));
+      surplus -= MIN (size, surplus);
+    }
+}
+
+gsize
+mefota_at_data_get_missing (MefotaAtData *self)
+{
+  return self->announced > self->taken ? self->announced - self->taken : 0;
+}
+
+static void
+skip_sent (MefotaAtData *self, gsize n_bytes)
+{
+  self->echoed += n_bytes;
+  self->offset += n_bytes;
+  while (!g_queue_is_empty (&self->sent))
+    {
+      gsize size = g_bytes_get_size (g_queue_peek_head (&self->sent));
+
+      if (self->offset < size)
+        return;
+      self->offset -= size;
+      g_bytes_unref (g_queue_pop_head (&self->sent));
+    }
+}
+
+/* Does it begin to look like an echo? */
+static MefotaAtDataByte
+match_prefix (MefotaAtData *self, guint8 byte)
+{
+  gsize known = MIN (self->taken, MEFOTA_AT_DATA_PREFIX);
+
+  if (g_queue_is_empty (&self->sent))
+    return MEFOTA_AT_DATA_TEXT;
+  if (self->echoed > 0 && (self->echoed >= known || self->prefix[self->echoed] != byte))
+    self->echoed = 0;
+  if (self->echoed < known && self->prefix[self->echoed] == byte)
+    self->echoed++;
+  if (self->echoed < MEFOTA_AT_DATA_PREFIX)
+    return MEFOTA_AT_DATA_TEXT;
+  self->echoes = TRUE;
+  self->echoed = 0;
+  skip_sent (self, MEFOTA_AT_DATA_PREFIX);
+  return MEFOTA_AT_DATA_FOUND;
+}
+
+/* The module's own lines begin with a line end; if the data happened to go on with one too, that was not it. */
+static void
+give_back_line_end (MefotaAtData *self)
+{
+  gsize n = self->line_end;
+  g_autoptr (GBytes) head = NULL;
+
+  if (n == 0)
+    return;
+  head = g_queue_pop_head (&self->sent);
+  g_queue_push_head (&self->sent, g_bytes_new_from_bytes (head, self->offset, g_bytes_get_size (head) - self->offset));
+  g_queue_push_head (&self->sent, g_bytes_new_static ("\r\n", n));
+  self->offset = 0;
+  self->echoed -= n;
+  self->line_end = 0;
+}
+
+MefotaAtDataByte
+mefota_at_data_receive (MefotaAtData *self, guint8 byte)
+{
+  const guint8 *head;
+
+  if (!self->echoes)
+    return match_prefix (self, byte);
+  if (!self->foreign && self->echoed < self->taken && !g_queue_is_empty (&self->sent))
+    {
+      head = g_bytes_get_data (g_queue_peek_head (&self->sent), NULL);
+      if (head[self->offset] == byte)
+        {
+          skip_sent (self, 1);
+          self->line_end = byte == '\r' ? 1 : byte == '\n' && self->line_end == 1 ? 2 : 0;
+          return MEFOTA_AT_DATA_ECHO;
+        }
+      give_back_line_end (self);
+      self->foreign = TRUE;
+      self->foreign_text = FALSE;
+    }
+  if (self->foreign && byte == '\n')
+    self->foreign = !self->foreign_text; /* "\r\n" before the text does not end it */
+  else if (byte != '\r')
+    self->foreign_text = TRUE;
+  return MEFOTA_AT_DATA_TEXT;
+}
+
+/* The whole data are with the tty: an OK before is noise, an error may come whenever it likes. The one-digit codes of
+ * ATV0 are too short to be believed here. */
+gboolean
+mefota_at_data_is_final (MefotaAtData *self, const char *line)
+{
+  if (g_ascii_strcasecmp (line, "OK") == 0)
+    return self->taken > 0 && self->taken == self->queued && self->taken >= self->announced;
+  return g_ascii_strcasecmp (line, "ERROR") == 0 || g_ascii_strncasecmp (line, "+CME ERROR", 10) == 0
+         || g_ascii_strncasecmp (line, "+CMS ERROR", 10) == 0;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define G_LOG_DOMAIN "mefota"
+
+#include "mefota-at-link.h"
+
+/* One dispatch handles no more than this, so that a flood leaves time for timers and for the other modules. */
+#define READ_CHUNK 1024
+#define READ_MAX 4096
+#define WRITE_MAX 65536
+/* What a write error leaves to be read; a tty holds less. */
+#define LAST_READ_MAX 65536
+
+struct _MefotaAtLink
+{
+  GIOStream *stream;
+  GPollableInputStream *input;
+  GPollableOutputStream *output;
+  MefotaAtLinkFuncs funcs;
+  gpointer user_data;
+
+  GSource *read_source;
+  GSource *write_source;
+  GQueue queue; /* of GBytes */
+  gsize offset; /* into the first of them */
+  gboolean paused;
+  gboolean closed;
+};
+
+typedef enum
+{
+  IO_DONE,
+  IO_BLOCKED,
+  IO_ENDED,
+} IoResult;
+
+static void
+clear_source (GSource **source)
+{
+  if (*source == NULL)
+    return;
+  g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+static void
+link_clear (gpointer data)
+{
+  MefotaAtLink *self = data;
+
+  g_object_unref (self->stream);
+}
+
+static void
+hang_up (MefotaAtLink *self, const char *reason)
+{
+  mefota_at_link_close (self);
+  self->funcs.hung_up (reason, self->user_data);
+}
+
+static IoResult
+read_some (MefotaAtLink *self, gsize limit, char **reason)
+{
+  guint8 buffer[READ_CHUNK];
+  gsize total = 0;
+
+  while (!self->closed && !self->paused && total < limit)
+    {
+      g_autoptr (GError) error = NULL;
+      gssize n = g_pollable_input_stream_read_nonblocking (self->input, buffer, sizeof buffer, NULL, &error);
+
+      if (n < 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+        return IO_BLOCKED;
+      if (n <= 0)
+        {
+          *reason = g_strdup (n < 0 ? error->message : "end of stream");
+          return IO_ENDED;
+        }
+      total += (gsize) n;
+      self->funcs.received (buffer, (gsize) n, self->user_data);
+    }
+  return IO_DONE;
+}
+
+static gboolean
+on_readable (GObject *pollable, gpointer user_data)
+{
+  MefotaAtLink *self = g_rc_box_acquire (user_data);
+  GSource *source = self->read_source;
+  g_autofree char *reason = NULL;
+  gboolean more;
+
+  if (read_some (self, READ_MAX, &reason) == IO_ENDED && !self->closed)
+    hang_up (self, reason);
+  more = self->read_source == source; /* neither paused nor closed meanwhile */
+  g_rc_box_release_full (self, link_clear);
+  return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static void
+update_read_source (MefotaAtLink *self)
+{
+  if (self->closed || self->paused)
+    {
+      clear_source (&self->read_source);
+      return;
+    }
+  if (self->read_source != NULL)
+    return;
+  self->read_source = g_pollable_input_stream_create_source (self->input, NULL);
+  g_source_set_callback (self->read_source, G_SOURCE_FUNC (on_readable), self, NULL);
+  g_source_set_static_name (self->read_source, "AT read");
+  g_source_attach (self->read_source, g_main_context_get_thread_default ());
+}
+
+static void
+advance (MefotaAtLink *self, gsize n_bytes)
+{
+  GBytes *head = g_queue_peek_head (&self->queue);
+
+  self->offset += n_bytes;
+  if (self->offset < g_bytes_get_size (head))
+    return;
+  self->offset = 0;
+  g_bytes_unref (g_queue_pop_head (&self->queue));
+}
+
+static IoResult
+write_some (MefotaAtLink *self, char **reason)
+{
+  for (gsize total = 0; total < WRITE_MAX && !self->closed && !g_queue_is_empty (&self->queue);)
+    {
+      g_autoptr (GError) error = NULL;
+      gsize size;
+      const guint8 *data = g_bytes_get_data (g_queue_peek_head (&self->queue), &size);
+      gssize n = g_pollable_output_stream_write_nonblocking (self->output, data + self->offset,
+                                                             MIN (size - self->offset, READ_MAX), NULL, &error);
+
+      if (n < 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+        return IO_BLOCKED;
+      if (n <= 0)
+        {
+          *reason = g_strdup (n < 0 ? error->message : "nothing could be written");
+          return IO_ENDED;
+        }
+      total += (gsize) n;
+      advance (self, (gsize) n);
+      self->funcs.taken ((gsize) n, self->user_data);
+    }
+  return IO_DONE;
+}
+
+/* What the module said last may wait behind a write that fails: that is read first. */
+static void
+end_by_write (MefotaAtLink *self, const char *reason)
+{
+  g_autofree char *ignored = NULL;
+
+  self->paused = FALSE;
+  read_some (self, LAST_READ_MAX, &ignored);
+  if (!self->closed)
+    hang_up (self, reason);
+}
+
+static gboolean
+on_writable (GObject *pollable, gpointer user_data)
+{
+  MefotaAtLink *self = g_rc_box_acquire (user_data);
+  GSource *source = self->write_source;
+  g_autofree char *reason = NULL;
+  gboolean more;
+
+  if (write_some (self, &reason) == IO_ENDED && !self->closed)
+    end_by_write (self, reason);
+  if (g_queue_is_empty (&self->queue))
+    clear_source (&self->write_source);
+  more = self->write_source == source;
+  g_rc_box_release_full (self, link_clear);
+  return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+MefotaAtLink *
+mefota_at_link_new (GIOStream *stream, const MefotaAtLinkFuncs *funcs, gpointer user_data)
+{
+  MefotaAtLink *self = g_rc_box_new0 (MefotaAtLink);
+
+  self->stream = g_object_ref (stream);
+  self->input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (stream));
+  self->output = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (stream));
+  self->funcs = *funcs;
+  self->user_data = user_data;
+  g_queue_init (&self->queue);
+  update_read_source (self);
+  return self;
+}
+
+void
+mefota_at_link_close (MefotaAtLink *self)
+{
+  if (self->closed)
+    return;
+  self->closed = TRUE;
+  clear_source (&self->read_source);
+  mefota_at_link_discard (self);
+  g_io_stream_close (self->stream, NULL, NULL);
+}
+
+void
+mefota_at_link_free (MefotaAtLink *self)
+{
+  mefota_at_link_close (self);
+  g_rc_box_release_full (self, link_clear);
+}
+
+void
+mefota_at_link_write (MefotaAtLink *self, GBytes *bytes)
+{
+  if (self->closed || g_bytes_get_size (bytes) == 0)
+    return;
+  g_queue_push_tail (&self->queue, g_bytes_ref (bytes));
+  if (self->write_source != NULL)
+    return;
+  self->write_source = g_pollable_output_stream_create_source (self->output, NULL);
+  g_source_set_callback (self->write_source, G_SOURCE_FUNC (on_writable), self, NULL);
+  g_source_set_static_name (self->write_source, "AT write");
+  g_source_attach (self->write_source, g_main_context_get_thread_default ());
+}
+
+void
+mefota_at_link_discard (MefotaAtLink *self)
+{
+  g_queue_clear_full (&self->queue, (GDestroyNotify) g_bytes_unref);
+  self->offset = 0;
+  clear_source (&self->write_source);
+}
+
+gboolean
+mefota_at_link_is_writing (MefotaAtLink *self)
+{
+  return !g_queue_is_empty (&self->queue);
+}
+
+void
+mefota_at_link_set_paused (MefotaAtLink *self, gboolean paused)
+{
+  self->paused = paused;
+  update_read_source (self);
+}
