@@ -47,7 +47,7 @@ void mefota_at_channel_close (MefotaAtChannel *self);
 void mefota_at_channel_send_async (MefotaAtChannel *self, const char *command, const char *const *extra_prefixes,
                                    guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
                                    gpointer user_data);
-/* The information lines, without echo and final result code; on MODULE_ERROR @lines holds them too, if not NULL. */
+/* The information lines, without echo and final result code; those before a MODULE_ERROR stand in its message. */
 char **mefota_at_channel_send_finish (MefotaAtChannel *self, GAsyncResult *result, GError **error);
 
 /**
@@ -85,6 +85,9 @@ gboolean mefota_at_channel_data_finish (MefotaAtChannel *self, GAsyncResult *res
 void mefota_at_channel_data_write_async (MefotaAtChannel *self, GBytes *bytes, GCancellable *cancellable,
                                          GAsyncReadyCallback callback, gpointer user_data);
 gboolean mefota_at_channel_data_write_finish (MefotaAtChannel *self, GAsyncResult *result, GError **error);
+/* Bytes announced by the command that the tty has not taken yet (after a cancelled write, what is left to fill up);
+ * 0 if no data phase is on. */
+gsize mefota_at_channel_data_get_missing (MefotaAtChannel *self);
 /* Third step: waits for the final result code. TIMEOUT leaves the channel out of step, as for any command. */
 void mefota_at_channel_data_end_async (MefotaAtChannel *self, guint timeout_ms, GCancellable *cancellable,
                                        GAsyncReadyCallback callback, gpointer user_data);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "mefota-at-channel.h"
+#include "mefota-at-command.h"
+#include "mefota-at-event.h"
+#include "mefota-at-framer.h"
+#include "mefota-at-link.h"
+#include "mefota-at-log.h"
+#include "mefota-at-sync.h"
+
+G_BEGIN_DECLS
+
+/* Private to the channel's files: mefota-at-channel.c (queue, link, timeouts), -route.c (whose line is it), -sync.c,
+ * -data.c (the data phase), -task.c (completions). */
+struct _MefotaAtChannel
+{
+  GObject parent_instance;
+
+  MefotaAtLink *link;
+  MefotaAtFramer framer;
+  MefotaAtLog log;
+  guint retry_ms;
+  gboolean closed;
+
+  GQueue queue;             /* of MefotaAtCommand, not yet sent */
+  MefotaAtCommand *current; /* the one in flight */
+  gsize unclaimed;          /* queued bytes in front of it that no command counts: AT, the rest of an abandoned command */
+  GSource *timer;           /* for the command in flight or the synchronisation: there never are both */
+  GSource *hang_up;         /* to tell it */
+
+  MefotaAtSync sync;
+  GQueue sync_tasks;         /* of GTask */
+  MefotaAtCommand *lost;     /* last one abandoned: what looks like an answer to it is nobody's */
+  gint64 drain_until;        /* monotonic; a chatty module is never quiet */
+  gsize fill_at_prompt;      /* data announced by a lost command, should its prompt come yet */
+  GError *data_error;        /* how the last data phase ended, if in an error before data_end() */
+};
+
+/* ---- mefota-at-channel-task.c ---- */
+
+/* A task that tells mefota_at_channel_on_cancelled(). */
+GTask *mefota_at_channel_new_task (MefotaAtChannel *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                   gpointer user_data, gpointer source_tag);
+/* Before a task is returned: it cannot be cancelled any more. */
+void mefota_at_channel_unwatch (GTask *task);
+/* Whether it may go on: fails it later if it is cancelled already, or the channel closed. */
+gboolean mefota_at_channel_check_task (MefotaAtChannel *self, GTask *task);
+/* At once; takes both. */
+void mefota_at_channel_fail (GTask *task, GError *error);
+/* From the main loop, later; takes both. */
+void mefota_at_channel_fail_later (GTask *task, GError *error);
+GError *mefota_at_channel_error_gone (void);
+GError *mefota_at_channel_error_cancelled (void);
+void mefota_at_channel_destroy_source (gpointer source);
+
+/* ---- mefota-at-channel.c ---- */
+
+gboolean mefota_at_channel_on_cancelled (GCancellable *cancellable, gpointer user_data);
+void mefota_at_channel_enqueue (MefotaAtChannel *self, MefotaAtCommand *command);
+/* The command in flight, if all of it is written: nothing that comes before is an answer to it. */
+MefotaAtCommand *mefota_at_channel_get_answering (MefotaAtChannel *self);
+/* Nothing is in flight any more; the caller completes and frees what it gets. */
+MefotaAtCommand *mefota_at_channel_end_current (MefotaAtChannel *self);
+/* The same for one whose answer may still come. */
+MefotaAtCommand *mefota_at_channel_abandon_current (MefotaAtChannel *self);
+void mefota_at_channel_run_next (MefotaAtChannel *self);
+void mefota_at_channel_set_timer (MefotaAtChannel *self, guint ms);
+void mefota_at_channel_clear_timer (MefotaAtChannel *self);
+void mefota_at_channel_write_unclaimed (MefotaAtChannel *self, GBytes *bytes);
+
+/* ---- mefota-at-channel-route.c ---- */
+
+void mefota_at_channel_on_frame (MefotaAtFrame frame, const char *line, gsize length, gpointer user_data);
+
+/* ---- mefota-at-channel-sync.c ---- */
+
+gboolean mefota_at_channel_sync_is_wanted (MefotaAtChannel *self);
+void mefota_at_channel_sync_start (MefotaAtChannel *self);
+/* Nothing may wake us up while nobody waits. */
+void mefota_at_channel_sync_stop_unwanted (MefotaAtChannel *self);
+/* A final that is no command's. */
+void mefota_at_channel_sync_final (MefotaAtChannel *self, gboolean ok);
+/* The line is not quiet. */
+void mefota_at_channel_sync_received (MefotaAtChannel *self);
+/* Whether the timer was the synchronisation's. */
+gboolean mefota_at_channel_sync_timer (MefotaAtChannel *self);
+
+/* ---- mefota-at-channel-data.c: the router and the queue tell it of a command with data ---- */
+
+void mefota_at_channel_data_taken (MefotaAtChannel *self, gsize n_bytes);
+void mefota_at_channel_data_prompt (MefotaAtChannel *self);
+void mefota_at_channel_data_connect (MefotaAtChannel *self);
+void mefota_at_channel_data_final (MefotaAtChannel *self, MefotaAtEvent event, const char *line);
+/* TRUE: it was the grace time that ended, not the command's. */
+gboolean mefota_at_channel_data_timer (MefotaAtChannel *self);
+/* A lost command's prompt, or data it still owes: the module is fed with zeros until it listens to commands again. */
+void mefota_at_channel_data_fill (MefotaAtChannel *self, gsize n_bytes);
+/* @task is cancelled; TRUE: only this step ends, the command stays in flight. */
+gboolean mefota_at_channel_data_cancel (MefotaAtChannel *self, GTask *task);
+
+G_END_DECLS

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define G_LOG_DOMAIN "mefota"
+
+#include "mefota-at-channel-private.h"
+
+/* What a module still owes comes within this much silence, or never. */
+#define QUIET_MS 1000
+#define DRAIN_MAX_US (10 * G_USEC_PER_SEC)
+
+/* While the line takes nothing, more of the same does not help. */
+static void
+try_sync (MefotaAtChannel *self)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("AT\r", 3);
+
+  mefota_at_channel_set_timer (self, self->retry_ms);
+  if (mefota_at_link_is_writing (self->link))
+    return;
+  mefota_at_log_sent (&self->log, "AT\r");
+  mefota_at_sync_tried (&self->sync);
+  mefota_at_channel_write_unclaimed (self, bytes);
+}
+
+static void
+finish_sync (MefotaAtChannel *self)
+{
+  GQueue tasks = self->sync_tasks;
+  GTask *task;
+
+  mefota_at_channel_clear_timer (self);
+  g_clear_pointer (&self->lost, mefota_at_command_free);
+  self->fill_at_prompt = 0;
+  mefota_at_framer_expect_prompt (&self->framer, FALSE);
+  g_queue_init (&self->sync_tasks);
+  while ((task = g_queue_pop_head (&tasks)) != NULL)
+    {
+      mefota_at_channel_unwatch (task);
+      g_task_return_boolean (task, TRUE);
+      g_object_unref (task);
+    }
+  mefota_at_channel_run_next (self);
+}
+
+void
+mefota_at_channel_sync_final (MefotaAtChannel *self, gboolean ok)
+{
+  if (!mefota_at_sync_final (&self->sync, ok))
+    return;
+  if (self->sync.phase == MEFOTA_AT_SYNC_OFF)
+    {
+      finish_sync (self);
+      return;
+    }
+  self->drain_until = g_get_monotonic_time () + DRAIN_MAX_US;
+  mefota_at_channel_set_timer (self, QUIET_MS);
+}
+
+gboolean
+mefota_at_channel_sync_is_wanted (MefotaAtChannel *self)
+{
+  return !g_queue_is_empty (&self->sync_tasks) || (self->sync.needed && !g_queue_is_empty (&self->queue));
+}
+
+/* Nothing may wake us up while nobody waits. */
+void
+mefota_at_channel_sync_stop_unwanted (MefotaAtChannel *self)
+{
+  if (self->sync.phase == MEFOTA_AT_SYNC_OFF || mefota_at_channel_sync_is_wanted (self))
+    return;
+  mefota_at_sync_stop (&self->sync);
+  mefota_at_channel_clear_timer (self);
+  mefota_at_channel_run_next (self); /* which does not need it, then */
+}
+
+void
+mefota_at_channel_sync_start (MefotaAtChannel *self)
+{
+  mefota_at_sync_start (&self->sync);
+  try_sync (self);
+}
+
+void
+mefota_at_channel_sync_received (MefotaAtChannel *self)
+{
+  if (self->sync.phase == MEFOTA_AT_SYNC_DRAINING && g_get_monotonic_time () < self->drain_until)
+    mefota_at_channel_set_timer (self, QUIET_MS);
+}
+
+gboolean
+mefota_at_channel_sync_timer (MefotaAtChannel *self)
+{
+  switch (self->sync.phase)
+    {
+    case MEFOTA_AT_SYNC_OFF:
+      return FALSE;
+    case MEFOTA_AT_SYNC_TRYING:
+      try_sync (self);
+      break;
+    case MEFOTA_AT_SYNC_DRAINING:
+      mefota_at_sync_quiet (&self->sync);
+      finish_sync (self);
+      break;
+    }
+  return TRUE;
+}
+
+void
+mefota_at_channel_sync_async (MefotaAtChannel *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                              gpointer user_data)
+{
+  g_autoptr (GTask) task = mefota_at_channel_new_task (self, cancellable, callback, user_data,
+                                                       mefota_at_channel_sync_async);
+
+  if (!mefota_at_channel_check_task (self, task))
+    return;
+  g_queue_push_tail (&self->sync_tasks, g_steal_pointer (&task));
+  mefota_at_channel_run_next (self);
+}
+
+gboolean
+mefota_at_channel_sync_finish (MefotaAtChannel *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
