@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# usage: check-data.sh FILE...
+# Each file in the eyes of the program that reads it; files whose program is missing are passed over, and told.
+set -eu
+
+PATH=$PATH:/usr/sbin:/sbin
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+have () { command -v "$1" >/dev/null || { echo "# $1 is missing: $file not checked"; return 1; }; }
+complain () { echo "not ok: $file: $*"; failed=1; }
+quiet () { "$@" > "$scratch/log" 2>&1 && [ ! -s "$scratch/log" ] || { cat "$scratch/log"; complain "$1"; }; }
+
+for file; do
+  case $file in
+  *.policy | *.xml | */org.gosuncn.*.conf)
+    if have xmllint; then quiet xmllint --nonet --noout "$file"; fi ;;
+  *.rules)
+    # polkit's, in JavaScript: whichever interpreter there is
+    if command -v node >/dev/null; then quiet node --check - < "$file"
+    elif command -v gjs >/dev/null; then { echo 'function f () {'; cat "$file"; echo '}'; } > "$scratch/f.js"; quiet gjs "$scratch/f.js"
+    else have node || :
+    fi ;;
+  *.sysusers)
+    if have systemd-sysusers && [ "$(id -u)" = 0 ]; then
+      mkdir -p "$scratch/root/etc" "$scratch/root/usr/lib/sysusers.d"
+      cp "$file" "$scratch/root/usr/lib/sysusers.d/mefota.conf"
+      quiet_log=$(systemd-sysusers --root="$scratch/root" mefota.conf 2>&1) || complain "systemd-sysusers: $quiet_log"
+      grep -q "^dialout:.*:mefota$\|^dialout:.*[:,]mefota" "$scratch/root/etc/group" || complain "not in dialout"
+      grep -q '^mefota:.*:/var/lib/mefota:.*nologin$' "$scratch/root/etc/passwd" || complain "no user mefota"
+    elif command -v systemd-sysusers >/dev/null; then
+      systemd-sysusers --dry-run "$file" > "$scratch/log" 2>&1 || { cat "$scratch/log"; complain systemd-sysusers; }
+    fi ;;
+  *.tmpfiles)
+    if have systemd-tmpfiles; then
+      mkdir -p "$scratch/tmpfiles"
+      # the users here are not the users there
+      sed "s/ mefota mefota / $(id -u) $(id -g) /" "$file" > "$scratch/tmpfiles.conf"
+      quiet systemd-tmpfiles --create --root="$scratch/tmpfiles" "$scratch/tmpfiles.conf"
+      [ -d "$scratch/tmpfiles/run/mefota" ] || complain "no /run/mefota"
+    fi ;;
+  *.[1578])
+    if have man; then
+      LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings=w -E UTF-8 -l "$file" 2> "$scratch/log" > "$scratch/page" ||
+        complain "man"
+      # a long line in a synopsis of types is no fault of the page
+      if grep -v "can't break line\|cannot adjust line\|cannot break line" "$scratch/log"; then complain "troff warns"; fi
+      grep -q '^NAME' "$scratch/page" || complain "no NAME"
+    fi ;;
+  */completion/*)
+    if have bash; then quiet bash -n "$file"; fi ;;
+  *)
+    complain "nobody knows how to check this" ;;
+  esac
+done
+exit $failed
