@@ -133,14 +133,15 @@ on_flood (gpointer user_data)
   guint due = G_MAXUINT;
 
   self->flood_source = 0;
-  if (now >= self->flood_end && sim_port_get_queued (self->port) == 0)
+  if (self->flood_rate > 0)
+    due = (guint) ((double) (MIN (now, self->flood_end) - self->flood_start) / 1e6 * self->flood_rate);
+  if (now >= self->flood_end && sim_port_get_queued (self->port) == 0 &&
+      (self->flood_rate == 0 || self->flood_count >= due || !sim_can_talk (self)))
     {
       g_clear_pointer (&self->flood_text, g_free);
       sim_event (self, "flood %u", self->flood_count);
       return G_SOURCE_REMOVE;
     }
-  if (self->flood_rate > 0)
-    due = (guint) ((double) (MIN (now, self->flood_end) - self->flood_start) / 1e6 * self->flood_rate);
   if (sim_port_get_queued (self->port) == 0 && sim_can_talk (self) && sim_port_is_open (self->port))
     while (self->flood_count < due && out->len < FLOOD_BATCH)
       put_flood_line (self, out);
