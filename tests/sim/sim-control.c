@@ -226,6 +226,7 @@ mefota_sim_describe_control (void)
                         "  hold NAME            a script waits for go\n"
                         "  asking, answer 0|1|timeout   the question of a polled upgrade\n"
                         "  prompt K N           piece K of N bytes may come; piece K N ok|error: it is over\n"
+                        "  deaf N               bytes came while the module was away, silent or booting\n"
                         "  early N, excess N    bytes that came before the prompt, after a piece: lost\n"
                         "  data N, stalled N    switches mark-data, stall-after\n"
                         "  package BYTES SHA256 what AT+ZCOMUPDATE found (0 none: nothing); deleted: AT+ZCOMDEL\n"

@@ -5,6 +5,7 @@
 
 /* A flood writes so much at a time, and then waits for the reader. */
 #define FLOOD_BATCH 4096
+#define EARLY_CAP 4096
 
 G_DEFINE_FINAL_TYPE (MefotaSim, mefota_sim, G_TYPE_OBJECT)
 
@@ -309,12 +310,16 @@ on_received (const guint8 *bytes, gsize length, gpointer user_data)
 {
   MefotaSim *self = user_data;
 
-  if (self->away || self->muted || self->leaving)
-    return;
-  if (self->power == SIM_POWER_DOWN || self->power == SIM_POWER_BOOTING)
+  gboolean asleep = self->power == SIM_POWER_DOWN || self->power == SIM_POWER_BOOTING;
+
+  if (asleep && self->settings->buffer_input && self->early->len < EARLY_CAP)
     {
-      if (self->settings->buffer_input && self->early->len < 4096)
-        g_string_append_len (self->early, (const char *) bytes, (gssize) length);
+      g_string_append_len (self->early, (const char *) bytes, (gssize) length);
+      return;
+    }
+  if (asleep || self->away || self->muted || self->leaving)
+    {
+      sim_event (self, "deaf %" G_GSIZE_FORMAT, length);
       return;
     }
   if (wrong_baud (self))
