@@ -15,8 +15,9 @@
 
 #define PACE_QUANTUM_US 2000
 #define READ_SIZE 65536
-/* The kernel moves bytes between the two ends of a pty on a worker: a gap shorter than this is no idle line. */
-#define LINE_GAP_US 2000
+/* The kernel moves bytes between the two ends of a pty on a worker: in the middle of data, a gap shorter than this is no
+ * idle line. */
+#define LINE_GAP_US 5000
 
 struct _SimPort
 {
@@ -39,7 +40,7 @@ struct _SimPort
   gsize queue_head;
   gint64 last_write;
   double line_time; /* up to when the paced line has been used, in µs of monotonic time */
-  gint64 line_short; /* when the line last had less than it could have brought */
+  gint64 line_short; /* when the line last had less than it could have brought; 1: idle since, for sure */
   gsize expected;
   guint8 buffer[READ_SIZE];
 };
@@ -173,7 +174,7 @@ on_input (int fd, GIOCondition condition, gpointer user_data)
       if ((gsize) n == credit)
         wait_for_line (port);
       else
-        port->line_short = g_get_monotonic_time ();
+        port->line_short = port->expected > (gsize) n ? g_get_monotonic_time () : 1;
     }
   port->expected -= MIN (port->expected, (gsize) n);
   port->funcs.received (port->buffer, (gsize) n, port->user_data);
