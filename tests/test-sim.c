@@ -190,6 +190,21 @@ test_polled (void)
   expect_download (client);
 }
 
+/* An upgrade that no command began answers none either. */
+static void
+test_unasked (void)
+{
+  g_autoptr (SimClient) client = quiet_client ("fault=AT+CGMI late 1000");
+
+  sim_client_send (client, "AT+CGMI");
+  sim_client_await (client, "rx AT+CGMI");
+  sim_client_control (client, "run AT+FOTACTR");
+  sim_client_expect (client, "\r\n+FOTAIND: START\r\n");
+  sim_client_set (client, "time-scale=1000");
+  sim_client_await (client, "vanished");
+  g_assert_null (strstr (client->in->str, "OK"));
+}
+
 /* What a real tty forgets when nobody has it open, a pty keeps: not this one. */
 static void
 test_reopen (void)
@@ -245,6 +260,32 @@ test_script (void)
   sim_client_expect (client, "OK\r\n\r\n+FOTAIND: SUCCESS_END\r\n");
 }
 
+/* Every shipped script is one, and ends its upgrade with the new version. */
+static void
+test_shipped_scripts (void)
+{
+  g_autoptr (GDir) directory = g_dir_open (g_getenv ("MEFOTA_SIM_SCRIPTS"), 0, NULL);
+  const char *name;
+
+  g_assert_nonnull (directory);
+  while ((name = g_dir_read_name (directory)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (g_getenv ("MEFOTA_SIM_SCRIPTS"), name, NULL);
+      g_autofree char *line = g_strconcat ("script ", path, NULL);
+      g_autoptr (SimClient) client = sim_client_new ("wiring=uart", "time-scale=2000", NULL);
+      const char *firmware;
+
+      sim_client_control (client, line);
+      sim_client_open (client);
+      sim_client_send (client, "AT+FOTATV=\"TARGET\"");
+      sim_client_await (client, "tx OK");
+      sim_client_send (client, "AT+FOTACTR");
+      firmware = sim_client_await (client, "firmware");
+      g_assert_cmpstr (firmware, ==, "firmware TARGET");
+      sim_client_await (client, "done AT+FOTACTR");
+    }
+}
+
 static void
 test_flood (void)
 {
@@ -273,8 +314,10 @@ main (int argc, char **argv)
   g_test_add_data_func ("/sim/network/uart/lost", GINT_TO_POINTER (FALSE), test_network_uart);
   g_test_add_data_func ("/sim/network/uart/buffered", GINT_TO_POINTER (TRUE), test_network_uart);
   g_test_add_func ("/sim/polled", test_polled);
+  g_test_add_func ("/sim/unasked", test_unasked);
   g_test_add_func ("/sim/reopen", test_reopen);
   g_test_add_func ("/sim/script", test_script);
+  g_test_add_func ("/sim/shipped-scripts", test_shipped_scripts);
   g_test_add_func ("/sim/flood", test_flood);
   return g_test_run ();
 }

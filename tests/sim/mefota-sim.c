@@ -64,7 +64,7 @@ static const GOptionEntry entries[] = {
   { "pace", 0, 0, G_OPTION_ARG_CALLBACK, on_shortcut, "Read no faster than at this rate", "BAUD" },
   { "set", 's', 0, G_OPTION_ARG_CALLBACK, on_set, "Set a switch, see below (may be repeated)", "KEY=VALUE" },
   { "script", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &option_scripts, "Play a script, see below (may be repeated)",
-    "FILE" },
+    "FILE|NAME" },
   { "control", 0, 0, G_OPTION_ARG_NONE, &option_control, "Commands on standard input, events on standard output",
     NULL },
   { "events", 0, 0, G_OPTION_ARG_NONE, &option_events, "Events on standard output", NULL },
@@ -120,14 +120,26 @@ on_line (GObject *source, GAsyncResult *result, gpointer user_data)
   g_data_input_stream_read_line_async (G_DATA_INPUT_STREAM (source), G_PRIORITY_DEFAULT, NULL, on_line, program);
 }
 
+/* A script's file: as given, or one of the shipped ones by its name. */
+static char *
+find_script (const char *name)
+{
+  g_autofree char *file = g_strconcat (name, ".sim", NULL);
+
+  if (strchr (name, '/') != NULL || g_file_test (name, G_FILE_TEST_EXISTS))
+    return g_strdup (name);
+  return g_build_filename (MEFOTA_PKGDATADIR, "sim", file, NULL);
+}
+
 static gboolean
 configure (MefotaSim *sim, GError **error)
 {
   for (guint i = 0; option_scripts != NULL && option_scripts[i] != NULL; i++)
     {
+      g_autofree char *file = find_script (option_scripts[i]);
       g_autofree char *text = NULL;
 
-      if (!g_file_get_contents (option_scripts[i], &text, NULL, error) ||
+      if (!g_file_get_contents (file, &text, NULL, error) ||
           !mefota_sim_add_script (sim, text, option_scripts[i], error))
         return FALSE;
     }
@@ -155,6 +167,8 @@ make_options (void)
                           "  mefota-sim --link /tmp/module --time-scale 20\n"
                           "  mefota-sim --wiring uart --pace 115200 --set boot-noise=zready --events\n"
                           "  mefota-sim --set fail=FAIL_VERIFY --set lose-last=true --control\n\n"
+                          "Shipped scripts (--script NAME), in " MEFOTA_PKGDATADIR "/sim: network, polled,\n"
+                          "serial and adb (built in), power-cut, sibling, sloppy.\n\n"
                           "The first line it prints is \"port PATH\": open that as you would open the module's AT port.\n\n"
                           "SWITCHES (--set KEY=VALUE, `set KEY=VALUE` in a script or by --control; default shown)\n\n"
                           "%s\nSCRIPTS\n\n%s\nCONTROL\n\n%s",

@@ -103,7 +103,9 @@ answer (MefotaSim *self)
       g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
 
       reply.lines = lines;
+      self->answering = TRUE;
       kind = sim_command_run (self, g_ptr_array_index (commands, i), &reply);
+      self->answering = FALSE;
       reply.lines = NULL;
       if (kind == SIM_REPLY_LATER)
         return;
@@ -208,6 +210,7 @@ begin (MefotaSim *self, const char *line)
   if (g_ascii_strncasecmp (line, "AT", 2) != 0)
     return;
   self->busy = TRUE;
+  self->serial++;
   self->line_text = g_strdup (line);
   self->command = g_ascii_strup (line, -1);
   self->line.after = FALSE;

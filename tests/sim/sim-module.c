@@ -249,16 +249,26 @@ mefota_sim_add_script (MefotaSim *self, const char *text, const char *name, GErr
   return TRUE;
 }
 
+static gboolean
+add_builtin (MefotaSim *self, const char *name, GError **error)
+{
+  g_autoptr (SimScript) script = sim_script_load_builtin (name, error);
+
+  if (script == NULL)
+    return FALSE;
+  for (guint i = 0; i < script->blocks->len; i++)
+    g_ptr_array_add (self->blocks, sim_block_ref (g_ptr_array_index (script->blocks, i)));
+  return TRUE;
+}
+
 gboolean
 mefota_sim_start (MefotaSim *self, GError **error)
 {
-  g_autoptr (SimScript) builtin = sim_script_parse (
-    sim_script_builtin (self->settings->wiring == SIM_WIRING_UART), "built-in", error);
+  gboolean uart = self->settings->wiring == SIM_WIRING_UART;
 
-  if (builtin == NULL)
+  if (!add_builtin (self, "network", error) || !add_builtin (self, "polled", error) ||
+      !add_builtin (self, uart ? "serial" : "adb", error))
     return FALSE;
-  for (guint i = 0; i < builtin->blocks->len; i++)
-    g_ptr_array_add (self->blocks, sim_block_ref (g_ptr_array_index (builtin->blocks, i)));
   g_free (self->server_default);
   self->server_default = g_strdup (self->settings->server);
   self->polling_default = self->polling_in_force = self->settings->polling;

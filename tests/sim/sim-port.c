@@ -72,6 +72,17 @@ drop_queue (SimPort *port)
   port->queue_head = 0;
 }
 
+static void
+drain_inotify (SimPort *port)
+{
+  char events[4096];
+  gssize n;
+
+  do
+    n = read (port->inotify, events, sizeof events);
+  while (n > 0);
+}
+
 /* The pty outlives its last user and keeps what that one left behind, which no real tty does: unread input and the
  * exclusive flag. */
 static void
@@ -88,6 +99,8 @@ forget_user (SimPort *port)
         tcflush (fd, TCIFLUSH);
       ioctl (fd, TIOCNXCL);
       close (fd);
+      /* That was us. Whoever came meanwhile is still there, which the caller looks at. */
+      drain_inotify (port);
     }
   else if (errno == EBUSY && nobody_there (port))
     {
@@ -102,11 +115,15 @@ user_gone (SimPort *port)
 {
   clear_source (&port->read_source);
   clear_source (&port->pace_source);
-  if (!port->open)
-    return;
-  port->open = FALSE;
-  forget_user (port);
-  port->funcs.closed (port->user_data);
+  if (port->open)
+    {
+      port->open = FALSE;
+      port->funcs.closed (port->user_data);
+    }
+  if (port->master >= 0)
+    forget_user (port);
+  if (!nobody_there (port))
+    watch_input (port);
 }
 
 /* How many bytes the paced line has brought by now. */
@@ -213,10 +230,9 @@ static gboolean
 on_inotify (int fd, GIOCondition condition, gpointer user_data)
 {
   SimPort *port = user_data;
-  char events[4096];
 
-  if (read (fd, events, sizeof events) > 0)
-    watch_input (port);
+  drain_inotify (port);
+  watch_input (port);
   return G_SOURCE_CONTINUE;
 }
 

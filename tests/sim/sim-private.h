@@ -59,6 +59,8 @@ struct _MefotaSim
   gboolean input_cr;
   GQueue *lines;     /* of char*: commands not begun yet */
   gboolean in_next;
+  gboolean answering; /* a block that starts now answers the command in flight */
+  guint serial;      /* of that command */
   gboolean busy;     /* a command is not answered yet */
   char *command;     /* its text, in upper case */
   SimFault *fault;   /* what is done to its answer */

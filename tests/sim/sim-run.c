@@ -13,9 +13,11 @@ struct _SimRun
   SimRunKind kind;
   guint pos;
   guint said; /* 1 + the step that was taken before its turn (switch first-ind) */
+  guint serial; /* of the command that it answers; 0: none */
   guint source;
   Wait wait;
-  char *what; /* what is waited for */
+  char *what;   /* what is waited for */
+  char *target; /* AT+FOTATV at the start: a reboot on the way makes the module forget it, not the upgrade */
   gboolean over;
 };
 
@@ -27,6 +29,7 @@ run_clear (SimRun *run)
   sim_clear_source (&run->source);
   sim_block_unref (run->block);
   g_free (run->what);
+  g_free (run->target);
 }
 
 static void
@@ -55,10 +58,11 @@ run_end (SimRun *run)
 
 /* $next and the like. */
 static char *
-expand (MefotaSim *self, const char *text)
+expand (SimRun *run, const char *text)
 {
+  MefotaSim *self = run->sim;
   const char *const names[] = { "$next", "$firmware", "$question", "$imei" };
-  const char *const values[] = { self->target != NULL ? self->target : self->settings->next_firmware,
+  const char *const values[] = { run->target != NULL ? run->target : self->settings->next_firmware,
                                  self->settings->firmware, self->settings->question_word, self->settings->imei };
   char *out = g_strdup (text);
 
@@ -135,7 +139,7 @@ static gboolean
 say_indication (SimRun *run, const char *text)
 {
   MefotaSim *self = run->sim;
-  g_autofree char *word = expand (self, text);
+  g_autofree char *word = expand (run, text);
 
   if (fails_here (run, word))
     {
@@ -152,6 +156,14 @@ say_indication (SimRun *run, const char *text)
   else
     sim_indication (self, word);
   return TRUE;
+}
+
+/* Nobody waits for it if the line broke meanwhile, or if no command started the block. */
+static void
+answer (SimRun *run, const char *final)
+{
+  if (run->serial != 0 && run->serial == run->sim->serial)
+    sim_at_final (run->sim, final);
 }
 
 static void
@@ -175,7 +187,7 @@ say_ok (SimRun *run)
             return;
         }
     }
-  sim_at_final (self, "OK");
+  answer (run, "OK");
 }
 
 static gboolean
@@ -258,7 +270,7 @@ do_return (SimRun *run)
 static void
 set_firmware (SimRun *run, const char *text)
 {
-  g_autofree char *version = expand (run->sim, text);
+  g_autofree char *version = expand (run, text);
 
   if (run->kind != SIM_RUN_BARREN && (run->kind == SIM_RUN_PLAIN || *run->sim->settings->fail == '\0'))
     sim_set_firmware (run->sim, version);
@@ -269,7 +281,7 @@ static gboolean
 say_step (SimRun *run, const SimStep *step)
 {
   MefotaSim *self = run->sim;
-  g_autofree char *text = step->text != NULL ? expand (self, step->text) : NULL;
+  g_autofree char *text = step->text != NULL ? expand (run, step->text) : NULL;
   g_autofree char *cme = NULL;
 
   switch ((guint) step->kind)
@@ -278,11 +290,11 @@ say_step (SimRun *run, const SimStep *step)
       say_ok (run);
       break;
     case SIM_STEP_ERROR:
-      sim_at_final (self, "ERROR");
+      answer (run, "ERROR");
       break;
     case SIM_STEP_CME:
       cme = g_strconcat ("+CME ERROR: ", text, NULL);
-      sim_at_final (self, cme);
+      answer (run, cme);
       break;
     case SIM_STEP_LINE:
       sim_send_line (self, text, FALSE);
@@ -389,6 +401,8 @@ sim_run_start (MefotaSim *self, SimBlock *block, SimRunKind kind)
   run->sim = self;
   run->block = sim_block_ref (block);
   run->kind = kind;
+  run->serial = self->answering ? self->serial : 0;
+  run->target = g_strdup (self->target);
   g_ptr_array_add (self->runs, run);
   if (kind != SIM_RUN_PLAIN)
     {

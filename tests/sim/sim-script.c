@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim-script.h"
 
+#include "sim-resources.h"
 #include "sim-settings.h"
 
 #include <errno.h>
@@ -226,6 +227,15 @@ sim_script_parse (const char *text, const char *name, GError **error)
       return NULL;
     }
   return g_steal_pointer (&script);
+}
+
+SimScript *
+sim_script_load_builtin (const char *name, GError **error)
+{
+  g_autofree char *path = g_strdup_printf ("/org/gosuncn/Fota/sim/%s.sim", name);
+  g_autoptr (GBytes) text = g_resource_lookup_data (sim_resources_get_resource (), path, 0, error);
+
+  return text != NULL ? sim_script_parse (g_bytes_get_data (text, NULL), name, error) : NULL;
 }
 
 const char *

@@ -63,8 +63,8 @@ SimScript *sim_script_parse (const char *text, const char *name, GError **error)
 void sim_script_free (SimScript *script);
 const char *sim_script_describe (void);
 
-/* What a module does without a script of its own: guide figures 1 and 2, and package upgrades for that wiring. */
-const char *sim_script_builtin (gboolean uart);
+/* Parses one of scripts/, which are built in: network, polled, serial, adb. */
+SimScript *sim_script_load_builtin (const char *name, GError **error);
 
 /* "01 ff 0d" as bytes; NULL if it is none. */
 GBytes *sim_parse_hex (const char *text);
