@@ -148,13 +148,17 @@ test_network_uart (gconstpointer data)
   g_autoptr (SimClient) client = quiet_client (buffered ? "buffer-input=true" : "boot-noise=all");
 
   sim_client_set (client, "wiring=uart");
+  sim_client_set (client, "return-late=never");
   sim_client_send (client, "AT+FOTACTR");
   sim_client_expect (client, "\r\nOK\r\n");
   expect_download (client);
   sim_client_await (client, "silent");
   sim_client_send (client, "AT");
   sim_client_send (client, "AT+CGMR");
+  if (!buffered)
+    sim_client_await (client, "deaf");
   g_assert_cmpuint (client->in->len, ==, 0);
+  sim_client_control (client, "return");
   sim_client_await (client, "ready");
   if (buffered)
     sim_client_expect (client, "\r\nOK\r\n\r\nME3630C1CV2.0B07\r\n\r\nOK\r\n");

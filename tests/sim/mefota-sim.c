@@ -169,13 +169,14 @@ make_options (void)
                           "  mefota-sim --set fail=FAIL_VERIFY --set lose-last=true --control\n\n"
                           "Shipped scripts (--script NAME), in " MEFOTA_PKGDATADIR "/sim: network, polled,\n"
                           "serial and adb (built in), power-cut, sibling, sloppy.\n\n"
-                          "The first line it prints is \"port PATH\": open that as you would open the module's AT port.\n\n"
+                          "The first line it prints is \"port PATH\": open that as you would open the module's\n"
+                          "AT port.\n\n"
                           "SWITCHES (--set KEY=VALUE, `set KEY=VALUE` in a script or by --control; default shown)\n\n"
                           "%s\nSCRIPTS\n\n%s\nCONTROL\n\n%s",
                           switches, mefota_sim_describe_script (), mefota_sim_describe_control ());
-  g_option_context_set_summary (context, "It answers AT commands, runs the firmware upgrades of the vendor's FOTA guide,"
-                                         " reboots,\nand makes every mistake it is told to make. For testing gateways"
-                                         " without a module.");
+  g_option_context_set_summary (context,
+                                "It answers AT commands, runs the firmware upgrades of the vendor's FOTA guide, reboots,\n"
+                                "and makes every mistake it is told to make. For testing gateways without a module.");
   g_option_context_set_description (context, text);
   g_option_context_add_main_entries (context, entries, NULL);
   return context;

@@ -15,8 +15,8 @@
 
 #define PACE_QUANTUM_US 2000
 #define READ_SIZE 65536
-/* The kernel moves bytes between the two ends of a pty on a worker: in the middle of data, a gap shorter than this is no
- * idle line. */
+/* The kernel moves bytes between the two ends of a pty on a worker: in the middle of data, a gap shorter than this is
+ * no idle line. */
 #define LINE_GAP_US 5000
 
 struct _SimPort

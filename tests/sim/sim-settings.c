@@ -44,7 +44,8 @@ static const Switch switches[] = {
   { "ati", T_WORD, AT (ati), "me3630", "me3630|sibling", "layout of the answer to ATI" },
 
   HEADING ("SIM, network and settings"),
-  { "sim", T_STRING, AT (sim), "READY", NULL, "AT+CPIN?: READY, SIM PIN, ...; or an error: not inserted, busy, failure" },
+  { "sim", T_STRING, AT (sim), "READY", NULL,
+    "AT+CPIN?: READY, SIM PIN, ...; or an error: not inserted, busy, failure" },
   { "creg", T_UINT, AT (creg), "1", NULL, "status in AT+CREG?" },
   { "cereg", T_UINT, AT (cereg), "1", NULL, "status in AT+CEREG?" },
   { "cops", T_STRING, AT (cops), "0,0,\"CHINA MOBILE\",7", NULL, "AT+COPS?" },
@@ -63,7 +64,8 @@ static const Switch switches[] = {
     "comma list of FOTAIP, FOTAPOLLEN, FOTATV: answered OK, but the old value is kept" },
   { "lose-settings", T_STRING, AT (lose_settings), "", NULL,
     "comma list of server, polling: back at their defaults after a reboot" },
-  { "line-limit", T_UINT, AT (line_limit), "0", NULL, "longest command line; longer ones are ERROR; 0 is without limit" },
+  { "line-limit", T_UINT, AT (line_limit), "0", NULL,
+    "longest command line; longer ones are ERROR; 0 is without limit" },
 
   HEADING ("What goes over the line"),
   { "eol", T_WORD, AT (eol), "crlf", "crlf|lf|cr", "line ends" },
@@ -95,7 +97,8 @@ static const Switch switches[] = {
   { "boot-noise", T_WORD, AT (boot_noise), "none", "none|zready|matready|garbage|all", "what the module says then" },
   { "buffer-input", T_BOOL, AT (buffer_input), "false", NULL,
     "what is sent to a booting module is kept and answered at once when it is up" },
-  { "linger", T_SECONDS, AT (linger), "0.2", NULL, "NOT scaled: from the last byte to a hang-up, so that it can be read" },
+  { "linger", T_SECONDS, AT (linger), "0.2", NULL,
+    "NOT scaled: from the last byte to a hang-up, so that it can be read" },
   { "adb-reenumerate", T_SECONDS, AT (adb_reenumerate), "0", NULL, "scaled: away for so long after AT+ZADSET=D" },
   { "poll-after", T_SECONDS, AT (poll_after), "0", NULL,
     "scaled: with polling in force the module asks so long after its boot; 0: only when told" },
@@ -365,8 +368,8 @@ sim_settings_describe (void)
       if (sw->key == NULL)
         g_string_append_printf (out, "%s%s:\n", out->len > 0 ? "\n" : "", sw->help);
       else
-        g_string_append_printf (out, "  %s=%s%s%s%s\n      %s\n", sw->key, *sw->fallback != '\0' ? sw->fallback : "\"\"",
-                                sw->words != NULL ? "  (" : "", sw->words != NULL ? sw->words : "",
+        g_string_append_printf (out, "  %s=%s%s%s%s\n      %s\n", sw->key,
+                                *sw->fallback != '\0' ? sw->fallback : "\"\"", sw->words != NULL ? "  (" : "", sw->words != NULL ? sw->words : "",
                                 sw->words != NULL ? ")" : "", sw->help);
     }
   return g_string_free (out, FALSE);
