@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mefota-build.h"
+#include "mefota-error.h"
+#include "output.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct
+{
+  const char *name;
+  const char *arguments;
+  const char *summary;
+  VerbFunc *run;
+} verbs[] = {
+  { "list", "", "All modules", verb_list },
+  { "status", "", "All of one module (the default)", verb_status },
+  { "upgrade", "[--target V] [--force] [--no-wait] [--require-new]", "Network upgrade", verb_upgrade },
+  { "install", "FILE [--method M] [--from V] [--expect V] [--sha256 H] [--no-wait]", "Package upgrade", verb_install },
+  { "attach", "", "Follow an upgrade that is under way", verb_attach },
+  { "accept", "[--report]", "Let the module that asks upgrade now", verb_accept },
+  { "reject", "[--report]", "Refuse it", verb_reject },
+  { "cancel", "", "End what can still be ended", verb_cancel },
+  { "check", "", "Whether the module is ready for a network upgrade", verb_check },
+  { "server", "[ADDRESS PORT]", "Show or set the upgrade server", verb_server },
+  { "target", "[VERSION]", "Show or set the version of the next upgrade", verb_target },
+  { "polling", "[on|off]", "Show or set whether the module asks its server on its own", verb_polling },
+  { "watch", "", "Every indication and change as it comes", verb_watch },
+  { "history", "[--limit N]", "Earlier upgrades", verb_history },
+  { "logs", "", "Fetch the module's upgrade logs", verb_logs },
+  { "restart", "", "Restart the module", verb_restart },
+  { "at", "COMMAND", "One AT command for diagnosis", verb_at },
+};
+
+/* A shell wants the status 130, not a death by signal; following an upgrade takes this over with a word of its own. */
+static void
+on_interrupt (int signal)
+{
+  _exit (STATUS_INTERRUPTED);
+}
+
+static char *
+describe_verbs (void)
+{
+  GString *text = g_string_new ("Commands:\n");
+  for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
+    g_string_append_printf (text, "  %s%s%s\n      %s\n", verbs[i].name, *verbs[i].arguments != '\0' ? " " : "",
+                            verbs[i].arguments, verbs[i].summary);
+  g_string_append (text, "\n`mefotactl COMMAND --help` shows a command's options; see mefotactl(1).");
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+parse_general (Ctl *ctl, int *argc, char ***argv)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *description = describe_verbs ();
+  g_autoptr (GOptionContext) context = g_option_context_new ("[COMMAND]");
+  const GOptionEntry entries[] = {
+    { "version", 0, 0, G_OPTION_ARG_NONE, &ctl->version, "Print the version and exit", NULL },
+    { NULL },
+  };
+  g_option_context_set_summary (context, "Upgrades the firmware of cellular modules by way of mefotad.");
+  g_option_context_set_description (context, description);
+  g_option_context_set_strict_posix (context, TRUE);
+  g_option_context_add_main_entries (context, entries, NULL);
+  ctl_add_options (ctl, context);
+  if (g_option_context_parse (context, argc, argv, &error))
+    return TRUE;
+  complain ("%s: see `mefotactl --help`.", error->message);
+  return FALSE;
+}
+
+static ExitStatus
+run (Ctl *ctl, int argc, char **argv)
+{
+  static char *default_argv[] = { (char *) "status", NULL };
+  if (!parse_general (ctl, &argc, &argv))
+    return STATUS_USAGE;
+  if (ctl->version && ctl->json)
+    output_json ("{\"Version\":\"" MEFOTA_VERSION "\"}");
+  else if (ctl->version)
+    output_print (stdout, "mefotactl %s\n", MEFOTA_VERSION);
+  if (ctl->version)
+    return STATUS_DONE;
+  argc--, argv++;
+  if (argc > 0 && g_str_equal (argv[0], "--"))
+    argc--, argv++;
+  if (argc == 0)
+    return verb_status (ctl, 1, default_argv);
+  for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
+    if (g_str_equal (argv[0], verbs[i].name))
+      return verbs[i].run (ctl, argc, argv);
+  complain ("There is no command “%s”: see `mefotactl --help`.", argv[0]);
+  return STATUS_USAGE;
+}
+
+int
+main (int argc, char **argv)
+{
+  Ctl ctl = { 0 };
+  struct sigaction interrupted = { .sa_handler = on_interrupt };
+  setlocale (LC_ALL, "");
+  g_set_prgname ("mefotactl");
+  sigaction (SIGINT, &interrupted, NULL);
+  (void) mefota_error_quark (); /* from here on GDBus knows our errors */
+  ExitStatus status = run (&ctl, argc, argv);
+  if (fflush (stdout) != 0 || ferror (stdout))
+    {
+      complain ("Writing to standard output failed: %s.", g_strerror (errno));
+      status = status == STATUS_DONE ? STATUS_FAILED : status;
+    }
+  g_clear_object (&ctl.bus);
+  g_free (ctl.module_key);
+  return status;
+}
