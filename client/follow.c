@@ -2,21 +2,15 @@
 #include "follow.h"
 
 #include "event.h"
-#include "live.h"
+#include "follow-view.h"
 #include "mefota-error.h"
 #include "mefota-names.h"
 #include "output.h"
 
 #include <glib-unix.h>
-#include <string.h>
-#include <unistd.h>
 
 /* How long a daemon that went away is waited for: longer than any restart of a service takes. */
 #define RETURN_SECONDS 60
-
-/* Told without a terminal; Progress only where no indication tells it (see on_event()). */
-static const char *const told_properties[] = { "State", "PowerCritical", "Overdue", NULL };
-static const char *const told_transferring[] = { "State", "PowerCritical", "Overdue", "Progress", NULL };
 
 typedef struct
 {
@@ -44,11 +38,8 @@ typedef struct
   GQueue *kept;         /* Event *, until the method returned */
   char *before;         /* LastUpgrade before the method was called */
   char *ours;           /* id of the upgrade that is followed; NULL while unknown */
-  gint64 began;         /* until StartedAt is known */
   guint return_timeout; /* the daemon is waited for */
-  gboolean live;
-  gboolean colour;
-  guint drawn;
+  FollowView view;
   ExitStatus status;
 } Follow;
 
@@ -63,106 +54,43 @@ event_free (Event *event)
 static void
 redraw (Follow *self)
 {
-  Module *module = self->module;
-  gboolean known = self->phase != PHASE_ASKING && module_number (module, "StartedAt") != 0;
-  gint64 started = known ? (gint64) module_number (module, "StartedAt") : self->began;
-  const char *from = known ? module_string (module, "FromVersion") : "";
-  LiveView view = {
-    .from = *from != '\0' ? from : module_string (module, "FirmwareVersion"),
-    .to = self->start->to != NULL ? self->start->to : module_string (module, "TargetVersion"),
-    .state = self->phase == PHASE_ASKING ? "asking the module" : module_string (module, "State"),
-    .progress = (guint) module_number (module, "Progress"),
-    .started = started,
-    .phase_since = known ? (gint64) module_number (module, "PhaseSince") : started,
-    .confirm_deadline = (gint64) module_number (module, "ConfirmDeadline"),
-    .power_critical = module_flag (module, "PowerCritical"),
-    .overdue = module_flag (module, "Overdue"),
-    .daemon_gone = self->phase == PHASE_DAEMON_GONE,
-  };
-  if (!self->live || self->phase == PHASE_ENDED || self->phase == PHASE_ARRIVING)
-    return;
-  /* The last column stays free: some terminals wrap as soon as it is written to. */
-  g_autofree char *line
-      = live_render (&view, output_width () - 1, output_is_utf8 (), self->colour, g_get_real_time ());
-  live_draw (line, &self->drawn);
-}
-
-/* A line of its own, above the live one. */
-static void
-note (Follow *self, FILE *stream, const char *text)
-{
-  g_autofree char *clean = output_clean (text);
-  if (self->live && self->drawn > 0)
-    live_draw ("", &self->drawn);
-  output_print (stream, "%s\n", clean);
-  redraw (self);
+  if (self->phase == PHASE_ASKING)
+    follow_view_redraw (&self->view, self->module, FOLLOW_VIEW_ASKING);
+  else if (self->phase == PHASE_FOLLOWING)
+    follow_view_redraw (&self->view, self->module, FOLLOW_VIEW_FOLLOWING);
+  else if (self->phase == PHASE_DAEMON_GONE)
+    follow_view_redraw (&self->view, self->module, FOLLOW_VIEW_DAEMON_GONE);
 }
 
 static void
 quit (Follow *self, ExitStatus status)
 {
-  if (self->live && self->drawn > 0)
-    live_draw ("", &self->drawn);
+  follow_view_wipe (&self->view);
   self->phase = PHASE_ENDED;
   self->status = status;
   g_main_loop_quit (self->loop);
 }
 
-/* Standard output belongs to JSON where it was asked for. */
-static FILE *
-stream_for_people (Follow *self)
-{
-  return self->ctl->json ? stderr : stdout;
-}
-
+/* A call failed that cannot be done without. */
 static void
-tell (Follow *self, const char *event, const char *module, GVariant *parameters)
+quit_with (Follow *self, GError *error)
 {
-  if (self->ctl->json)
-    {
-      g_autofree char *json = event_to_json (event, module, parameters);
-      output_json (json);
-    }
-  else if (!self->live)
-    {
-      gboolean transferring = g_str_equal (module_string (self->module, "State"), "transferring");
-      g_autofree char *text
-          = event_to_text (event, module, parameters, transferring ? told_transferring : told_properties);
-      output_print (stdout, "%s", text);
-    }
+  quit (self, STATUS_FAILED);
+  self->status = exit_status_report (error);
 }
 
 /* The end: @details as in Finished or in the history. */
 static void
 finish (Follow *self, const char *result, GVariant *details)
 {
-  const char *from = "", *to = "", *name = "", *message = "";
-  double seconds = 0;
-  g_variant_lookup (details, "from-version", "&s", &from);
-  g_variant_lookup (details, "to-version", "&s", &to);
-  g_variant_lookup (details, "error-name", "&s", &name);
-  g_variant_lookup (details, "error-message", "&s", &message);
-  g_variant_lookup (details, "seconds", "d", &seconds);
-  if (g_str_equal (result, mefota_result_to_word (MEFOTA_RESULT_SUCCESS)))
+  if (self->view.json)
     {
-      g_autofree char *duration = output_duration (seconds);
-      g_autofree char *text
-          = g_strdup_printf ("%s was upgraded from %s to %s in %s.", module_id (self->module),
-                             *from != '\0' ? from : "an unknown version", *to != '\0' ? to : "an unknown version", duration);
-      quit (self, STATUS_DONE);
-      note (self, stream_for_people (self), text);
-      return;
+      g_autoptr (GVariant) parameters = g_variant_ref_sink (g_variant_new ("(s@a{sv})", result, details));
+      follow_view_event (&self->view, self->module, "Finished", parameters);
     }
-  ExitStatus status = exit_status_of_name (name);
-  quit (self, status);
-  if (*message == '\0')
-    message = "The upgrade failed without a word why: see `mefotactl history`.";
-  if (status == STATUS_DONE && self->start->require_new)
-    self->status = STATUS_NOTHING_NEW;
-  if (self->status == STATUS_DONE)
-    note (self, stream_for_people (self), message);
-  else
-    complain ("%s", message);
+  ExitStatus status = follow_view_result (&self->view, self->module, result, details);
+  gboolean failed = !g_str_equal (result, mefota_result_to_word (MEFOTA_RESULT_SUCCESS));
+  quit (self, status == STATUS_DONE && failed && self->start->require_new ? STATUS_NOTHING_NEW : status);
 }
 
 static void
@@ -189,8 +117,6 @@ on_event (Follow *self, const char *event, GVariant *parameters)
       /* The end of an earlier one, that was still on its way while ours was asked for? */
       if (*id != '\0' && (self->ours != NULL ? !g_str_equal (id, self->ours) : g_strcmp0 (id, self->before) == 0))
         return;
-      if (self->ctl->json)
-        tell (self, event, module_id (self->module), parameters);
       finish (self, result, details);
       return;
     }
@@ -201,7 +127,7 @@ on_event (Follow *self, const char *event, GVariant *parameters)
       if (self->phase == PHASE_FOLLOWING && module_is_upgrading (self->module))
         g_clear_handle_id (&self->return_timeout, g_source_remove);
     }
-  tell (self, event, module_id (self->module), parameters);
+  follow_view_event (&self->view, self->module, event, parameters);
   redraw (self);
 }
 
@@ -240,6 +166,8 @@ on_signal (GDBusConnection *bus, const char *sender, const char *path, const cha
       if (!g_str_equal (object, self->module->path))
         return;
       /* The object stays as long as an upgrade does: only a daemon that ends or begins does this. */
+      if (self->phase == PHASE_ASKING)
+        return;
       if (g_str_equal (event, "InterfacesRemoved"))
         wait_for_return (self);
       else
@@ -255,18 +183,23 @@ on_signal (GDBusConnection *bus, const char *sender, const char *path, const cha
     on_event (self, event, parameters);
 }
 
+/* All that is known of the module, as one change. */
+static void
+tell_picture (Follow *self)
+{
+  g_autoptr (GVariant) picture = g_variant_ref_sink (
+      g_variant_new ("(s@a{sv}@as)", MEFOTA_IFACE_MODULE, module_to_variant (self->module, NULL),
+                     g_variant_new_strv (NULL, 0)));
+  follow_view_event (&self->view, self->module, "PropertiesChanged", picture);
+}
+
 /* A picture of the module first, then what came while the method was running. */
 static void
 begin_following (Follow *self, Phase phase)
 {
   self->phase = phase;
-  if (self->ctl->json || self->start->method == NULL)
-    {
-      g_autoptr (GVariant) picture = g_variant_ref_sink (
-          g_variant_new ("(s@a{sv}@as)", MEFOTA_IFACE_MODULE, module_to_variant (self->module, NULL),
-                         g_variant_new_strv (NULL, 0)));
-      tell (self, "PropertiesChanged", module_id (self->module), picture);
-    }
+  if (self->view.json || self->start->method == NULL)
+    tell_picture (self);
   while (!g_queue_is_empty (self->kept) && self->phase == phase)
     {
       Event *event = g_queue_pop_head (self->kept);
@@ -274,34 +207,6 @@ begin_following (Follow *self, Phase phase)
       event_free (event);
     }
   redraw (self);
-}
-
-static void
-finish_from (Follow *self, const char *result, GVariant *details)
-{
-  g_autoptr (GVariant) parameters = g_variant_ref_sink (g_variant_new ("(s@a{sv})", result, details));
-  if (self->ctl->json)
-    tell (self, "Finished", module_id (self->module), parameters);
-  finish (self, result, details);
-}
-
-/* What Finished would have said, from the properties. */
-static GVariant *
-details_from_properties (Follow *self)
-{
-  GVariantDict details;
-  const char *name = "", *message = "";
-  GVariant *error = g_hash_table_lookup (self->module->properties, "LastError");
-  if (error != NULL && g_variant_is_of_type (error, G_VARIANT_TYPE ("(ss)")))
-    g_variant_get (error, "(&s&s)", &name, &message);
-  g_variant_dict_init (&details, NULL);
-  g_variant_dict_insert (&details, "id", "s", self->ours);
-  g_variant_dict_insert (&details, "from-version", "s", module_string (self->module, "FromVersion"));
-  g_variant_dict_insert (&details, "to-version", "s", module_string (self->module, "FirmwareVersion"));
-  g_variant_dict_insert (&details, "seconds", "d", (double) (g_get_real_time () - self->began) / G_USEC_PER_SEC);
-  g_variant_dict_insert (&details, "error-name", "s", name);
-  g_variant_dict_insert (&details, "error-message", "s", message);
-  return g_variant_ref_sink (g_variant_dict_end (&details));
 }
 
 static void
@@ -320,7 +225,7 @@ on_history (GObject *source, GAsyncResult *async_result, gpointer user_data)
       if (g_variant_lookup (entry, "id", "&s", &id) && g_str_equal (id, self->ours)
           && g_variant_lookup (entry, "result", "&s", &result))
         {
-          finish_from (self, result, entry);
+          finish (self, result, entry);
           return;
         }
     }
@@ -328,8 +233,8 @@ on_history (GObject *source, GAsyncResult *async_result, gpointer user_data)
   if (!g_str_equal (module_string (self->module, "LastUpgrade"), self->ours) || module_is_upgrading (self->module)
       || *result == '\0' || g_str_equal (result, mefota_result_to_word (MEFOTA_RESULT_NONE)))
     return; /* not known yet: return_timeout is running */
-  details = details_from_properties (self);
-  finish_from (self, result, details);
+  details = module_last_details (self->module, (double) (g_get_real_time () - self->view.began) / G_USEC_PER_SEC);
+  finish (self, result, details);
 }
 
 /* The daemon is back and the module is in sight: is our upgrade still under way, or has it ended meanwhile? */
@@ -357,9 +262,11 @@ on_returned (GObject *source, GAsyncResult *result, gpointer user_data)
   if (module_is_upgrading (self->module) && g_str_equal (self->ours, id))
     {
       g_clear_handle_id (&self->return_timeout, g_source_remove);
+      tell_picture (self);
       redraw (self);
       return;
     }
+  wait_for_return (self);
   GVariantBuilder filter;
   g_variant_builder_init (&filter, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&filter, "{sv}", "module", g_variant_new_string (module_id (self->module)));
@@ -393,10 +300,11 @@ lose_daemon (Follow *self)
     return;
   self->phase = PHASE_DAEMON_GONE;
   wait_for_return (self);
-  if (self->ctl->json)
-    tell (self, "DaemonGone", NULL, NULL);
-  note (self, stderr, "mefotactl: mefotad went away; an upgrade under way goes on in the module. Waiting for mefotad "
-                      "to come back.");
+  if (self->view.json)
+    follow_view_event (&self->view, self->module, "DaemonGone", NULL);
+  follow_view_wipe (&self->view);
+  complain ("mefotad went away; an upgrade under way goes on in the module. Waiting for mefotad to come back.");
+  redraw (self);
 }
 
 static void
@@ -404,7 +312,6 @@ on_method_returned (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Follow *self = user_data;
   g_autoptr (GError) error = NULL;
-  g_autofree char *text = NULL;
   g_autoptr (GVariant) reply
       = g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), NULL, result, &error);
   if (self->phase != PHASE_ASKING)
@@ -412,18 +319,12 @@ on_method_returned (GObject *source, GAsyncResult *result, gpointer user_data)
   if (reply == NULL && exit_status_is_daemon_gone (error))
     lose_daemon (self); /* it may have taken the upgrade on before it went: LastUpgrade tells */
   else if (reply == NULL)
-    {
-      quit (self, STATUS_DONE);
-      self->status = exit_status_report (error);
-    }
+    quit_with (self, error);
   else
     {
-      if (!self->live)
-        {
-          text = g_strdup_printf ("The upgrade of %s was taken on; interrupting mefotactl does not interrupt it.",
-                                  module_id (self->module));
-          note (self, stream_for_people (self), text);
-        }
+      if (!self->view.live)
+        follow_view_say (&self->view, "The upgrade of %s was taken on; interrupting mefotactl does not interrupt it.",
+                         module_id (self->module));
       begin_following (self, PHASE_FOLLOWING);
     }
 }
@@ -440,8 +341,7 @@ on_picture (GObject *source, GAsyncResult *result, gpointer user_data)
     return;
   if (reply == NULL)
     {
-      quit (self, STATUS_DONE);
-      self->status = exit_status_report (error);
+      quit_with (self, error);
       return;
     }
   g_variant_get (reply, "(@a{sv})", &properties);
@@ -477,9 +377,10 @@ on_name_appeared (GDBusConnection *bus, const char *name, const char *owner, gpo
     look (self, on_picture);
   else if (self->phase == PHASE_DAEMON_GONE)
     {
-      if (self->ctl->json)
-        tell (self, "DaemonBack", NULL, NULL);
-      note (self, stderr, "mefotactl: mefotad is back.");
+      if (self->view.json)
+        follow_view_event (&self->view, self->module, "DaemonBack", NULL);
+      follow_view_wipe (&self->view);
+      complain ("mefotad is back.");
       look_after_return (self);
     }
 }
@@ -494,7 +395,7 @@ on_name_vanished (GDBusConnection *bus, const char *name, gpointer user_data)
       return;
     }
   g_autoptr (GError) error = g_error_new_literal (G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER, "no owner");
-  quit (self, exit_status_report (error));
+  quit_with (self, error);
 }
 
 static void
@@ -514,19 +415,11 @@ on_interrupt (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Once a second, and when the terminal changed its size. */
 static gboolean
 on_tick (gpointer user_data)
 {
   redraw (user_data);
-  return G_SOURCE_CONTINUE;
-}
-
-static gboolean
-on_resized (gpointer user_data)
-{
-  Follow *self = user_data;
-  self->drawn = MIN (self->drawn, output_width () - 1);
-  redraw (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -544,8 +437,8 @@ run (Follow *self)
                                                on_name_appeared, on_name_vanished, self, NULL);
   gulong closed = g_signal_connect (bus, "closed", G_CALLBACK (on_bus_closed), self);
   guint interrupt = g_unix_signal_add (SIGINT, on_interrupt, self);
-  guint tick = self->live ? g_timeout_add_seconds (1, on_tick, self) : 0;
-  guint resized = self->live ? g_unix_signal_add (SIGWINCH, on_resized, self) : 0;
+  guint tick = self->view.live ? g_timeout_add_seconds (1, on_tick, self) : 0;
+  guint resized = self->view.live ? g_unix_signal_add (SIGWINCH, on_tick, self) : 0;
 
   g_main_loop_run (self->loop);
 
@@ -591,11 +484,9 @@ follow (Ctl *ctl, Module *module, const FollowStart *start)
     .loop = loop,
     .cancellable = cancellable,
     .kept = g_queue_new (),
-    .began = g_get_real_time (),
-    .live = !ctl->json && isatty (STDOUT_FILENO),
-    .colour = live_has_colour (),
     .status = STATUS_FAILED,
   };
+  follow_view_init (&self.view, ctl->json, start->to);
   run (&self);
   /* Calls that were cancelled say so to a Follow that is still there. */
   while (g_main_context_iteration (NULL, FALSE))

@@ -85,6 +85,24 @@ module_is_upgrading (Module *module)
   return state != MEFOTA_STATE_ABSENT && state != MEFOTA_STATE_PROBING && state != MEFOTA_STATE_IDLE;
 }
 
+GVariant *
+module_last_details (Module *module, double seconds)
+{
+  GVariantDict details;
+  const char *name = "", *message = "";
+  GVariant *error = g_hash_table_lookup (module->properties, "LastError");
+  if (error != NULL && g_variant_is_of_type (error, G_VARIANT_TYPE ("(ss)")))
+    g_variant_get (error, "(&s&s)", &name, &message);
+  g_variant_dict_init (&details, NULL);
+  g_variant_dict_insert (&details, "id", "s", module_string (module, "LastUpgrade"));
+  g_variant_dict_insert (&details, "from-version", "s", module_string (module, "FromVersion"));
+  g_variant_dict_insert (&details, "to-version", "s", module_string (module, "FirmwareVersion"));
+  g_variant_dict_insert (&details, "seconds", "d", seconds);
+  g_variant_dict_insert (&details, "error-name", "s", name);
+  g_variant_dict_insert (&details, "error-message", "s", message);
+  return g_variant_ref_sink (g_variant_dict_end (&details));
+}
+
 static int
 compare_names (gconstpointer a, gconstpointer b)
 {

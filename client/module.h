@@ -33,6 +33,9 @@ const char *module_id (Module *module);
 /* TRUE from the start of an upgrade (queued too) to its end. */
 gboolean module_is_upgrading (Module *module);
 
+/* What the signal Finished says of the last upgrade, from the properties; they do not tell the @seconds. */
+GVariant *module_last_details (Module *module, double seconds);
+
 /* a{sv} of the named properties (NULL-terminated), or of all with @names NULL: Id first, the others sorted. */
 GVariant *module_to_variant (Module *module, const char *const *names);
 
