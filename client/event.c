@@ -117,7 +117,7 @@ remark (const char *name, const char *value)
   } remarks[] = {
     { "State", "queued", " (waits for its turn)" },
     { "State", "confirming", " (answer with mefotactl accept or reject)" },
-    { "State", "rebooting", " (silence is normal: up to 10 minutes)" },
+    { "State", "rebooting", " (silence up to 10 minutes is normal)" },
     { "PowerCritical", "true", " (do not power off)" },
     { "Overdue", "true", " (it takes longer than expected and is still waited for)" },
   };

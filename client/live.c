@@ -18,15 +18,22 @@ typedef struct
     VERSIONS_NONE
   } versions;
   guint bar;
-  gboolean long_phase;
+  enum
+  {
+    REMARKS_ALL,
+    REMARKS_ESSENTIAL, /* those without which somebody might pull the plug, or not know what to do */
+    REMARKS_NONE
+  } remarks;
   gboolean elapsed;
 } Layout;
 
 static const Layout layouts[] = {
-  { VERSIONS_FULL, 30, TRUE, TRUE },    { VERSIONS_FULL, 16, TRUE, TRUE },  { VERSIONS_SHORT, 16, TRUE, TRUE },
-  { VERSIONS_SHORT, 8, TRUE, TRUE },    { VERSIONS_SHORT, 0, TRUE, TRUE },  { VERSIONS_SHORT, 0, TRUE, FALSE },
-  { VERSIONS_NONE, 0, TRUE, FALSE },    { VERSIONS_SHORT, 0, FALSE, TRUE }, { VERSIONS_NONE, 0, FALSE, TRUE },
-  { VERSIONS_NONE, 0, FALSE, FALSE },
+  { VERSIONS_FULL, 30, REMARKS_ALL, TRUE },       { VERSIONS_FULL, 16, REMARKS_ALL, TRUE },
+  { VERSIONS_SHORT, 16, REMARKS_ALL, TRUE },      { VERSIONS_SHORT, 8, REMARKS_ALL, TRUE },
+  { VERSIONS_SHORT, 0, REMARKS_ALL, TRUE },       { VERSIONS_SHORT, 0, REMARKS_ESSENTIAL, TRUE },
+  { VERSIONS_SHORT, 0, REMARKS_ESSENTIAL, FALSE }, { VERSIONS_NONE, 0, REMARKS_ESSENTIAL, FALSE },
+  { VERSIONS_SHORT, 0, REMARKS_NONE, TRUE },      { VERSIONS_NONE, 0, REMARKS_NONE, TRUE },
+  { VERSIONS_NONE, 0, REMARKS_NONE, FALSE },
 };
 
 /* What follows the first blank of a version is the date of its build. */
@@ -53,8 +60,9 @@ append_versions (GString *line, const LiveView *view, gboolean full, gboolean ut
 {
   g_autofree char *from = version_word (view->from);
   g_autofree char *to = version_word (view->to);
-  gsize skip = full || *view->from == '\0' || *view->to == '\0' ? 0 : common_prefix (from, to);
-  g_string_append_printf (line, "%s %s %s  ", from + skip, utf8 ? "→" : "->", to + skip);
+  gboolean to_known = *view->to != '\0';
+  gsize skip = full || *view->from == '\0' ? 0 : common_prefix (from, to_known ? to : from);
+  g_string_append_printf (line, "%s %s %s  ", from + skip, utf8 ? "→" : "->", to + (to_known ? skip : 0));
 }
 
 static void
@@ -69,32 +77,27 @@ append_bar (GString *line, guint percent, guint width, gboolean utf8)
 
 /* The honest part: what is known of the phase, and for how long silence is no reason to worry. */
 static void
-append_phase (GString *line, const LiveView *view, gboolean long_phase, gint64 now)
+append_phase (GString *line, const LiveView *view, const Layout *layout, gint64 now)
 {
   MefotaState state;
+  gboolean essential = layout->remarks != REMARKS_NONE, all = layout->remarks == REMARKS_ALL;
   g_autofree char *phase_time = output_clock ((now - view->phase_since) / G_USEC_PER_SEC);
   g_string_append (line, view->daemon_gone ? "waiting for mefotad" : view->state);
   if (view->daemon_gone || !mefota_state_from_word (view->state, &state))
     return;
   if (view->overdue)
-    {
-      g_string_append_printf (line, " %s", phase_time);
-      g_string_append (line, long_phase ? ", longer than expected, still waiting" : ", overdue");
-      return;
-    }
-  if (state == MEFOTA_STATE_REBOOTING)
-    {
-      g_string_append_printf (line, " %s", phase_time);
-      g_string_append (line, long_phase ? ", silence is normal: up to 10 minutes" : "");
-    }
-  else if (state == MEFOTA_STATE_UPDATING && long_phase)
+    g_string_append_printf (line, " %s, %s", phase_time,
+                            essential ? "longer than expected, still waiting" : "overdue");
+  else if (state == MEFOTA_STATE_REBOOTING)
+    g_string_append_printf (line, " %s%s", phase_time, essential ? ", silence up to 10 minutes is normal" : "");
+  else if (state == MEFOTA_STATE_UPDATING && all)
     g_string_append (line, ", minutes without news are normal");
-  else if (state == MEFOTA_STATE_QUEUED && long_phase)
+  else if (state == MEFOTA_STATE_QUEUED && all)
     g_string_append (line, ", waits for its turn");
   else if (state == MEFOTA_STATE_CONFIRMING)
     {
       g_autofree char *left = output_clock ((view->confirm_deadline - now) / G_USEC_PER_SEC);
-      g_string_append (line, long_phase ? ": answer with mefotactl accept or reject" : ": accept or reject?");
+      g_string_append (line, essential ? ": answer with mefotactl accept or reject" : ": accept or reject?");
       if (view->confirm_deadline > 0)
         g_string_append_printf (line, ", %s left", left);
     }
@@ -114,7 +117,7 @@ lay_out (const LiveView *view, const Layout *layout, gboolean utf8, gint64 now)
         append_bar (line, view->progress, layout->bar, utf8);
       g_string_append_printf (line, "%3u %%  ", view->progress);
     }
-  append_phase (line, view, layout->long_phase, now);
+  append_phase (line, view, layout, now);
   if (layout->elapsed)
     {
       g_autofree char *elapsed = output_clock ((now - view->started) / G_USEC_PER_SEC);
