@@ -56,7 +56,7 @@ read_manifest (const char *file, Wishes *wishes)
       if (*keys[i].value != NULL || !g_key_file_has_key (manifest, "package", keys[i].key, NULL))
         continue;
       *keys[i].value = g_key_file_get_string (manifest, "package", keys[i].key, &error);
-      if (*keys[i].value == NULL)
+      if (error != NULL) /* with some errors there is a value too */
         {
           complain ("%s: %s. Correct it or take it away.", shown, error->message);
           return FALSE;
