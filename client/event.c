@@ -20,10 +20,11 @@ static const struct
 };
 
 const char *
-event_name (const char *interface, const char *signal)
+event_name (const char *interface, const char *signal, GVariant *parameters)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
-    if (g_strcmp0 (interface, signals[i].interface) == 0 && g_strcmp0 (signal, signals[i].signal) == 0)
+    if (g_strcmp0 (interface, signals[i].interface) == 0 && g_strcmp0 (signal, signals[i].signal) == 0
+        && g_variant_is_of_type (parameters, G_VARIANT_TYPE (signals[i].type)))
       return signals[i].signal;
   return NULL;
 }

@@ -24,7 +24,7 @@ char *event_to_text (const char *event, const char *module, GVariant *parameters
 /* The properties of a module in PropertiesChanged or InterfacesAdded; NULL if it is about another interface. */
 GVariant *event_get_properties (const char *event, GVariant *parameters);
 
-/* The signal's name if it is one of those above, else NULL. */
-const char *event_name (const char *interface, const char *signal);
+/* The signal's name if it is one of those above and has the arguments it should have, else NULL. */
+const char *event_name (const char *interface, const char *signal, GVariant *parameters);
 
 G_END_DECLS

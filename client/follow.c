@@ -156,7 +156,7 @@ on_signal (GDBusConnection *bus, const char *sender, const char *path, const cha
            GVariant *parameters, gpointer user_data)
 {
   Follow *self = user_data;
-  const char *event = event_name (interface, signal);
+  const char *event = event_name (interface, signal, parameters);
   const char *object = path;
   if (event == NULL || self->phase == PHASE_ENDED || self->phase == PHASE_ARRIVING)
     return;

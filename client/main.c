@@ -13,28 +13,47 @@
 static const struct
 {
   const char *name;
-  const char *arguments;
-  const char *summary;
   VerbFunc *run;
 } verbs[] = {
-  { "list", "", "All modules", verb_list },
-  { "status", "", "All of one module (the default)", verb_status },
-  { "upgrade", "[--target V] [--force] [--no-wait] [--require-new]", "Network upgrade", verb_upgrade },
-  { "install", "FILE [--method M] [--from V] [--expect V] [--sha256 H] [--no-wait]", "Package upgrade", verb_install },
-  { "attach", "", "Follow an upgrade that is under way", verb_attach },
-  { "accept", "[--report]", "Let the module that asks upgrade now", verb_accept },
-  { "reject", "[--report]", "Refuse it", verb_reject },
-  { "cancel", "", "End what can still be ended", verb_cancel },
-  { "check", "", "Whether the module is ready for a network upgrade", verb_check },
-  { "server", "[ADDRESS PORT]", "Show or set the upgrade server", verb_server },
-  { "target", "[VERSION]", "Show or set the version of the next upgrade", verb_target },
-  { "polling", "[on|off]", "Show or set whether the module asks its server on its own", verb_polling },
-  { "watch", "", "Every indication and change as it comes", verb_watch },
-  { "history", "[--limit N]", "Earlier upgrades", verb_history },
-  { "logs", "", "Fetch the module's upgrade logs", verb_logs },
-  { "restart", "", "Restart the module", verb_restart },
-  { "at", "COMMAND", "One AT command for diagnosis", verb_at },
+  { "list", verb_list },
+  { "status", verb_status },
+  { "upgrade", verb_upgrade },
+  { "install", verb_install },
+  { "attach", verb_attach },
+  { "accept", verb_accept },
+  { "reject", verb_reject },
+  { "cancel", verb_cancel },
+  { "check", verb_check },
+  { "server", verb_server },
+  { "target", verb_target },
+  { "polling", verb_polling },
+  { "watch", verb_watch },
+  { "history", verb_history },
+  { "logs", verb_logs },
+  { "restart", verb_restart },
+  { "at", verb_at },
 };
+
+static const char description[]
+    = "Commands:\n"
+      "  list\n      All modules\n"
+      "  status\n      All of one module (the default)\n"
+      "  upgrade [--target V] [--force] [--no-wait] [--require-new]\n      Network upgrade\n"
+      "  install FILE [--method M] [--from V] [--expect V] [--sha256 H] [--no-wait]\n      Package upgrade\n"
+      "  attach\n      Follow an upgrade that is under way\n"
+      "  accept [--report]\n      Let the module that asks upgrade now\n"
+      "  reject [--report]\n      Refuse it\n"
+      "  cancel\n      End what can still be ended\n"
+      "  check\n      Whether the module is ready for a network upgrade\n"
+      "  server [ADDRESS PORT]\n      Show or set the upgrade server\n"
+      "  target [VERSION]\n      Show or set the version of the next upgrade\n"
+      "  polling [on|off]\n      Show or set whether the module asks its server on its own\n"
+      "  watch\n      Every indication and change as it comes\n"
+      "  history [--limit N]\n      Earlier upgrades\n"
+      "  logs\n      Fetch the module's upgrade logs\n"
+      "  restart\n      Restart the module\n"
+      "  at COMMAND\n      One AT command for diagnosis\n"
+      "\n`mefotactl COMMAND --help` shows a command's options; see mefotactl(1).";
 
 /* A shell wants the status 130, not a death by signal; following an upgrade takes this over with a word of its own. */
 static void
@@ -43,22 +62,10 @@ on_interrupt (int signal)
   _exit (STATUS_INTERRUPTED);
 }
 
-static char *
-describe_verbs (void)
-{
-  GString *text = g_string_new ("Commands:\n");
-  for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
-    g_string_append_printf (text, "  %s%s%s\n      %s\n", verbs[i].name, *verbs[i].arguments != '\0' ? " " : "",
-                            verbs[i].arguments, verbs[i].summary);
-  g_string_append (text, "\n`mefotactl COMMAND --help` shows a command's options; see mefotactl(1).");
-  return g_string_free (text, FALSE);
-}
-
 static gboolean
 parse_general (Ctl *ctl, int *argc, char ***argv)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *description = describe_verbs ();
   g_autoptr (GOptionContext) context = g_option_context_new ("[COMMAND]");
   const GOptionEntry entries[] = {
     { "version", 0, 0, G_OPTION_ARG_NONE, &ctl->version, "Print the version and exit", NULL },

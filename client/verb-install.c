@@ -130,7 +130,6 @@ verb_install (Ctl *ctl, int argc, char **argv)
   ExitStatus status;
   g_auto (Wishes) wishes = { NULL };
   gboolean no_wait = FALSE;
-  g_autoptr (GError) error = NULL;
   const GOptionEntry entries[] = {
     { "method", 0, 0, G_OPTION_ARG_STRING, &wishes.method, "auto (default), serial or adb", "M" },
     { "from", 0, 0, G_OPTION_ARG_STRING, &wishes.from, "Refuse unless the module runs this version", "V" },

@@ -34,7 +34,7 @@ on_signal (GDBusConnection *bus, const char *sender, const char *path, const cha
            GVariant *parameters, gpointer user_data)
 {
   Watch *self = user_data;
-  const char *event = event_name (interface, signal);
+  const char *event = event_name (interface, signal, parameters);
   const char *object = path;
   if (event == NULL)
     return;

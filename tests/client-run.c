@@ -83,7 +83,8 @@ client_run_new (ClientRunFlags flags, guint columns, const char *const *environm
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
   ClientRun *run = g_new0 (ClientRun, 1);
   int out, out_child, err, err_child;
-  g_ptr_array_add (argv, (gpointer) MEFOTACTL);
+  if (!(flags & CLIENT_RUN_PROGRAM))
+    g_ptr_array_add (argv, (gpointer) MEFOTACTL);
   for (gsize i = 0; arguments[i] != NULL; i++)
     g_ptr_array_add (argv, (gpointer) arguments[i]);
   g_ptr_array_add (argv, NULL);

@@ -25,6 +25,7 @@ typedef enum
 {
   CLIENT_RUN_PIPE = 0,
   CLIENT_RUN_TERMINAL = 1 << 0,
+  CLIENT_RUN_PROGRAM = 1 << 1, /* the first argument is the program, instead of mefotactl */
 } ClientRunFlags;
 
 /* The bus of all runs. */

@@ -9,7 +9,8 @@
 static const char object_manager_xml[] = "<node><interface name='org.freedesktop.DBus.ObjectManager'>"
                                          "<method name='GetManagedObjects'>"
                                          "<arg name='objects' type='a{oa{sa{sv}}}' direction='out'/></method>"
-                                         "<signal name='InterfacesAdded'><arg type='o'/><arg type='a{sa{sv}}'/></signal>"
+                                         "<signal name='InterfacesAdded'><arg type='o'/>"
+                                         "<arg type='a{sa{sv}}'/></signal>"
                                          "<signal name='InterfacesRemoved'><arg type='o'/><arg type='as'/></signal>"
                                          "</interface></node>";
 
@@ -188,6 +189,7 @@ mock_daemon_vanish (MockDaemon *mock)
   g_autoptr (GVariant) reply = g_dbus_connection_call_sync (
       mock->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReleaseName",
       g_variant_new ("(s)", MEFOTA_BUS_NAME), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+  g_assert_nonnull (reply);
   g_dbus_connection_close_sync (mock->bus, NULL, NULL);
   g_clear_object (&mock->bus);
 }
@@ -212,6 +214,7 @@ mock_daemon_return (MockDaemon *mock)
       mock->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName",
       g_variant_new ("(su)", MEFOTA_BUS_NAME, 4 /* do not queue */), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (reply);
 }
 
 static GHashTable *
@@ -287,7 +290,8 @@ void
 mock_daemon_emit_finished (MockDaemon *mock, const char *id, const char *upgrade, const char *error_word,
                            const char *message)
 {
-  g_autofree char *name = error_word == NULL ? g_strdup ("") : g_strconcat ("org.gosuncn.Fota.Error.", error_word, NULL);
+  g_autofree char *name
+      = error_word == NULL ? g_strdup ("") : g_strconcat ("org.gosuncn.Fota.Error.", error_word, NULL);
   const char *result = error_word == NULL ? "success" : "failure";
   mock_daemon_emit (mock, id, "Finished",
                     g_variant_new_parsed ("(%s, {'id': <%s>, 'module': <%s>, 'operation': <'network'>, 'result': <%s>, "

@@ -415,7 +415,8 @@ test_install (Fixture *fixture, gconstpointer data)
 {
   char bytes[16];
   g_auto (Package) package = make_package ("[package]\nfrom=B04\nto=B05\nsha256=" SHA256 "\n");
-  g_autoptr (ClientRun) run = START (CLIENT_RUN_PIPE, 0, "install", "--method", "adb", "--from", "B03", package.package);
+  g_autoptr (ClientRun) run = START (CLIENT_RUN_PIPE, 0, "install", "--method", "adb", "--from", "B03",
+                                      package.package);
   await_call (fixture);
   g_assert_cmpstr (mock_daemon_last_call (fixture->mock), ==,
                    "Install(0, {'name': <'B04-B05.zip'>, 'method': <'adb'>, 'from-version': <'B03'>, "
@@ -434,7 +435,8 @@ test_install (Fixture *fixture, gconstpointer data)
 static void
 test_install_refused (Fixture *fixture, gconstpointer data)
 {
-  static const char *const manifests[] = { "[other]\n", "no key file", "[package]\nsha256=12\n", "[package]\nfrom=\\x\n" };
+  static const char *const manifests[]
+      = { "[other]\n", "no key file", "[package]\nsha256=12\n", "[package]\nfrom=\\x\n" };
   for (gsize i = 0; i < G_N_ELEMENTS (manifests); i++)
     {
       g_auto (Package) package = make_package (manifests[i]);

@@ -182,7 +182,10 @@ refuse (MockDaemon *mock, const char *method, GVariant *parameters, GDBusMethodI
   const Refusal *refusal = user_data;
   if (!g_str_equal (method, refusal->method))
     return FALSE;
-  g_dbus_method_invocation_return_error (invocation, refusal->domain, refusal->code, "Because of a test.");
+  if (refusal->domain == 0)
+    g_dbus_method_invocation_return_dbus_error (invocation, "org.freedesktop.systemd1.UnitMasked", "Masked.");
+  else
+    g_dbus_method_invocation_return_error (invocation, refusal->domain, refusal->code, "Because of a test.");
   return TRUE;
 }
 
@@ -222,6 +225,10 @@ test_refusals (Fixture *fixture, gconstpointer data)
   mock_daemon_set_method (fixture->mock, refuse, &denied);
   STATUS (4, "upgrade", "--no-wait");
   STATUS (4, "upgrade");
+  Refusal masked = { "Restart", 0, 0 };
+  mock_daemon_set_method (fixture->mock, refuse, &masked);
+  g_autoptr (ClientRun) run = RUN_STATUS (3, "restart");
+  assert_has (run->err->str, "systemctl start mefotad");
 }
 
 static void
@@ -471,6 +478,46 @@ test_interrupt (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (client_run_end (run), ==, 130);
 }
 
+/* What bash would offer after @words (a bash array's elements, the last one is being written). */
+static void
+assert_completion (const char *words, const char *expected)
+{
+  g_autofree char *script = g_strdup_printf ("source '" COMPLETION "'; COMP_WORDS=(%s); "
+                                             "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _mefotactl; "
+                                             "echo \"${COMPREPLY[*]}\"", words);
+  const char *const arguments[] = { "bash", "--norc", "-c", script, NULL };
+  g_autoptr (ClientRun) run = client_run_new (CLIENT_RUN_PROGRAM, 0, NULL, arguments);
+  g_assert_cmpint (client_run_end (run), ==, 0);
+  g_assert_cmpstr (run->err->str, ==, "");
+  g_strchomp (run->out->str);
+  g_assert_cmpstr (run->out->str, ==, expected);
+}
+
+static void
+test_completion (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *busctl = g_find_program_in_path ("busctl");
+  g_autofree char *bash = g_find_program_in_path ("bash");
+  if (busctl == NULL || bash == NULL)
+    {
+      g_test_skip ("bash and busctl are needed");
+      return;
+    }
+  mock_daemon_add (fixture->mock, "uart");
+  mock_daemon_set (fixture->mock, "uart", "FirmwareVersion", g_variant_new_string ("ME3630C2CV1.0B06 [Apr 18]"), NULL);
+  mock_daemon_set_history (fixture->mock, make_history (2));
+  assert_completion ("mefotactl l", "list logs");
+  assert_completion ("mefotactl --module u", "uart usb_1");
+  assert_completion ("mefotactl --module usb_1 polling ''", "on off");
+  assert_completion ("mefotactl upgrade --target ''", "B04 B05 ME3630C2CV1.0B06 ME3630U1AV1.0B04");
+  assert_completion ("mefotactl upgrade --target = ME3630U", "ME3630U1AV1.0B04");
+  assert_completion ("mefotactl target ME3630C", "ME3630C2CV1.0B06");
+  assert_completion ("mefotactl upgrade --r", "--require-new");
+  assert_completion ("mefotactl install --method ''", "auto serial adb");
+  mock_daemon_vanish (fixture->mock);
+  assert_completion ("mefotactl --module ''", "");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -497,6 +544,7 @@ main (int argc, char **argv)
     { "/client/history/pager", test_history_pager },
     { "/client/watch", test_watch },
     { "/client/interrupt", test_interrupt },
+    { "/client/completion", test_completion },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
     g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
