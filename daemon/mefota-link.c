@@ -293,8 +293,9 @@ try_next_rate (gpointer data)
   MefotaLink *self = data;
   g_autoptr (GError) error = NULL;
 
-  self->rate = self->next_rate == 0 ? self->baud : other_rates[self->next_rate - 1];
-  self->next_rate = (self->next_rate + 1) % (G_N_ELEMENTS (other_rates) + 1);
+  /* The configured one every other time: it is by far the likeliest. */
+  self->rate = self->next_rate % 2 != 0 ? self->baud : other_rates[self->next_rate / 2];
+  self->next_rate = (self->next_rate + 1) % (2 * G_N_ELEMENTS (other_rates));
   if (!mefota_tty_set_baud (MEFOTA_TTY (self->stream), self->rate, &error))
     g_debug ("%s: %s", self->name, error->message);
   return G_SOURCE_CONTINUE;

@@ -55,7 +55,7 @@ get_state (MefotaModule *self)
     case MEFOTA_LINK_PROBING:
       return MEFOTA_STATE_PROBING;
     case MEFOTA_LINK_UP:
-      return self->settings_read ? MEFOTA_STATE_IDLE : MEFOTA_STATE_PROBING;
+      return self->settings_read || self->ended_here ? MEFOTA_STATE_IDLE : MEFOTA_STATE_PROBING;
     }
   g_return_val_if_reached (MEFOTA_STATE_ABSENT);
 }
@@ -293,6 +293,7 @@ record_end (MefotaModule *self, GVariant *details)
 static void
 end (MefotaModule *self)
 {
+  self->ended_here = TRUE;
   self->awaited = mefota_link_get_state (self->link) != MEFOTA_LINK_UP;
   mefota_module_drop_package (self);
   mefota_queue_leave (self->services->queue, self->id);
@@ -420,7 +421,7 @@ on_gone (MefotaLink *link, gpointer data)
   g_cancellable_cancel (self->presence);
   g_object_unref (self->presence);
   self->presence = g_cancellable_new ();
-  self->settings_read = FALSE;
+  self->settings_read = self->ended_here = FALSE;
   self->was_away = TRUE;
   self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
   if (self->refresh_task != NULL)
