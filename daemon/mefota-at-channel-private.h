@@ -25,7 +25,7 @@ struct _MefotaAtChannel
 
   GQueue queue;             /* of MefotaAtCommand, not yet sent */
   MefotaAtCommand *current; /* the one in flight */
-  gsize unclaimed;          /* queued bytes in front of it that no command counts: AT, the rest of an abandoned command */
+  gsize unclaimed;          /* bytes queued in front of it that are no command's: AT, the rest of an abandoned one */
   GSource *timer;           /* for the command in flight or the synchronisation: there never are both */
   GSource *hang_up;         /* to tell it */
 

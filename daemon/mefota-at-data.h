@@ -8,12 +8,12 @@ G_BEGIN_DECLS
 /**
  * MefotaAtData:
  *
- * The data phase of one command; pure. Counts what was announced, queued and taken by the tty, knows an echo of the data
- * from an answer, and decides which final result code may end the phase.
+ * The data phase of one command; pure. Counts what was announced, queued and taken by the tty, knows an echo of the
+ * data from an answer, and decides which final result code may end the phase.
  *
- * An echo is recognised by its first 8 bytes; from there on received bytes that equal the next sent ones are dropped, and
- * what does not is taken as a line of the module's own. So echoed data that look like "OK" or "ERROR" end nothing, unless
- * the echo is damaged or the look-alike stands within these 8 bytes.
+ * An echo is recognised by its first 8 bytes; from there on received bytes that equal the next sent ones are dropped,
+ * and what does not is taken as a line of the module's own. So echoed data that look like "OK" or "ERROR" end
+ * nothing, unless the echo is damaged or the look-alike stands within these 8 bytes.
  */
 #define MEFOTA_AT_DATA_PREFIX 8
 

@@ -8,8 +8,9 @@ G_BEGIN_DECLS
 /**
  * MefotaAtLink:
  *
- * Bytes in and out of a stream, for the channel above it: reads whenever there is something, a few KiB at a time; writes
- * from a queue, and watches for room only while something is queued. Nothing is called from within a caller's function.
+ * Bytes in and out of a stream, for the channel above it: reads whenever there is something, a few KiB at a time;
+ * writes from a queue, and watches for room only while something is queued. Nothing is called from within a caller's
+ * function.
  */
 typedef struct _MefotaAtLink MefotaAtLink;
 

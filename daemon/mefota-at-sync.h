@@ -8,9 +8,10 @@ G_BEGIN_DECLS
 /**
  * MefotaAtSync:
  *
- * How to get back in step with a module that owes answers: pure bookkeeping of how many final result codes may still come.
- * AT is tried until an OK. If no more is owed then, that is the end; else what is owed is awaited, unless the line is quiet
- * first. So it does not matter whether the module answers late and in order, or the new command before the old.
+ * How to get back in step with a module that owes answers: pure bookkeeping of how many final result codes may still
+ * come. AT is tried until an OK. If no more is owed then, that is the end; else what is owed is awaited, unless the
+ * line is quiet first. So it does not matter whether the module answers late and in order, or the new command before
+ * the old.
  */
 typedef struct
 {
