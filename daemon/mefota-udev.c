@@ -253,7 +253,7 @@ tty_event (MefotaUdev *self, gboolean gone, GUdevDevice *tty)
     replay (self);
 }
 
-/* A removal's event has no ids: the device is known by its path alone. `unbind` comes before `remove`: once is enough. */
+/* A removal's event has no ids: the device is known by its path alone. `unbind` precedes `remove`: once is enough. */
 static void
 usb_event (MefotaUdev *self, gboolean gone, GUdevDevice *usb)
 {
