@@ -83,8 +83,8 @@ take_name (const char **rest)
   return length == 0 ? NULL : g_strndup (start, length);
 }
 
-/* Goes the way the kernel goes, link by link, as far as it leads today. Each folder is watched before it is looked into:
- * what changes after that look makes an event. */
+/* Goes the way the kernel goes, link by link, as far as it leads today. Each folder is watched before it is looked
+ * into: what changes after that look makes an event. */
 static void
 walk (MefotaPortWatch *self, GHashTable *watches)
 {

@@ -233,6 +233,7 @@ test_device_alone (Fixture *self, gconstpointer data)
   g_autofree char *at = add_tty (self, usb, 1, "ttyUSB1", "at");
   g_autofree char *other_at = add_tty (self, other, 1, "ttyUSB4", "at");
 
+  g_assert_nonnull (other_at);
   self->udev = follow (self);
   g_assert_cmpuint (g_hash_table_size (self->ports), ==, 2);
   g_string_truncate (self->log, 0);
@@ -324,6 +325,7 @@ test_property_changes (Fixture *self, gconstpointer data)
   g_autofree char *uart = umockdev_testbed_add_device (self->testbed, "tty", "ttyS0", NULL, NULL, "DEVNAME",
                                                        "/dev/ttyS0", "ID_MEFOTA_PORT", "at", NULL);
 
+  g_assert_nonnull (uart);
   self->udev = follow (self);
   umockdev_testbed_set_property (self->testbed, tty, "ID_MEFOTA_PORT", "at");
   umockdev_testbed_uevent (self->testbed, tty, "change");
@@ -395,6 +397,7 @@ test_coldplug_is_hotplug (Fixture *self, gconstpointer data)
               g_autofree char *tty = g_strdup_printf ("ttyUSB%u", 3 * i + j);
               g_autofree char *added = add_tty (self, usb, orders[i][j], tty, orders[i][j] == 1 ? "at" : NULL);
 
+              g_assert_nonnull (added);
               if (orders[i][j] == 1)
                 expected = g_strdup_printf ("+/dev/%s@%s ", tty, place);
             }
