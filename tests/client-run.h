@@ -3,6 +3,8 @@
 
 #include "mock-daemon.h"
 
+#include <string.h>
+
 G_BEGIN_DECLS
 
 /**
@@ -57,5 +59,14 @@ char *client_run_last_line (ClientRun *run);
  * parser reads it. Fails the test if it is no JSON or the expression is false.
  */
 void client_run_assert_json (ClientRun *run, gboolean lines, const char *expression);
+
+/* Fails the test unless @part is in @text, and shows both. */
+#define assert_has(text, part) \
+  G_STMT_START \
+  { \
+    if (strstr (text, part) == NULL) \
+      g_error ("no “%s” in «%s»", part, text); \
+  } \
+  G_STMT_END
 
 G_END_DECLS

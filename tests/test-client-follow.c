@@ -99,14 +99,6 @@ finish (Fixture *fixture, const char *error_word, const char *message)
   mock_daemon_emit_finished (fixture->mock, "usb_1", "new", error_word, message);
 }
 
-#define assert_has(text, part) \
-  G_STMT_START \
-  { \
-    if (strstr (text, part) == NULL) \
-      g_error ("no “%s” in «%s»", part, text); \
-  } \
-  G_STMT_END
-
 static void
 test_lines (Fixture *fixture, gconstpointer data)
 {

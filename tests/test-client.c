@@ -53,14 +53,6 @@ assert_status (int status, const char *const *arguments)
     }
 }
 
-#define assert_has(text, part) \
-  G_STMT_START \
-  { \
-    if (strstr (text, part) == NULL) \
-      g_error ("no “%s” in «%s»", part, text); \
-  } \
-  G_STMT_END
-
 static void
 test_list (Fixture *fixture, gconstpointer data)
 {
@@ -331,66 +323,6 @@ test_diagnosis (Fixture *fixture, gconstpointer data)
   client_run_assert_json (at_json, FALSE, "d == {'lines': ['+FOTACTR: FAIL_END', '\\x1b[2J\"quoted\\\\\"']}");
 }
 
-static GVariant *
-make_history (guint n)
-{
-  GVariantBuilder builder;
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
-  g_variant_builder_add_parsed (&builder, "{'id': <'1'>, 'module': <'usb_1'>, 'operation': <'network'>, "
-                                          "'from-version': <'B04'>, 'to-version': <'B05'>, 'result': <'success'>, "
-                                          "'error-name': <''>, 'started': <uint64 1714564800000000>, "
-                                          "'seconds': <312.3>, 'reboots': <uint32 1>}");
-  for (guint i = 1; i < n; i++)
-    g_variant_builder_add_parsed (&builder,
-                                  "{'id': <'2'>, 'module': <'usb_1'>, 'operation': <'adb'>, 'from-version': <'B04'>, "
-                                  "'to-version': <''>, 'result': <'failure'>, 'late-version': <'B05'>, "
-                                  "'error-name': <'org.gosuncn.Fota.Error.Timeout'>, 'error-message': <'Gone.'>, "
-                                  "'started': <uint64 1714561200000000>, 'seconds': <3661.0>}");
-  return g_variant_builder_end (&builder);
-}
-
-static void
-test_history (Fixture *fixture, gconstpointer data)
-{
-  g_autoptr (ClientRun) none = RUN ("history");
-  g_assert_cmpstr (none->out->str, ==, "");
-  g_autoptr (ClientRun) none_json = RUN ("history", "--json");
-  client_run_assert_json (none_json, FALSE, "d == []");
-  mock_daemon_set_history (fixture->mock, make_history (2));
-  g_autoptr (ClientRun) table = RUN ("history", "--limit", "7");
-  assert_has (table->out->str, "2024-05-01 12:00:00  5 min 12 s  usb_1   network  B04 → B05  success\n");
-  assert_has (table->out->str, "1 h 1 min   usb_1   adb      B04 → -    Timeout  came back late with B05\n");
-  g_autoptr (ClientRun) json = RUN ("history", "--json", "--module", "usb_1");
-  client_run_assert_json (json, FALSE, "d[0]['seconds'] == 312.3 and d[0]['started'] == 1714564800000000 and "
-                                       "d[1]['error-name'].endswith('.Timeout')");
-  /* a module that only the history knows, and an IMEI */
-  STATUS (0, "history", "--module", "gone");
-  STATUS (0, "history", "--module", "866000000000001");
-}
-
-static void
-test_history_pager (Fixture *fixture, gconstpointer data)
-{
-  const char *const pager[] = { "PAGER=sed s/^/paged:/", NULL };
-  const char *const missing[] = { "PAGER=/nonexistent/pager", NULL };
-  const char *const arguments[] = { "history", NULL };
-  const char *const no_pager[] = { "history", "--no-pager", NULL };
-  mock_daemon_set_history (fixture->mock, make_history (30));
-  g_autoptr (ClientRun) paged = client_run_new (CLIENT_RUN_TERMINAL, 200, pager, arguments);
-  g_assert_cmpint (client_run_end (paged), ==, 0);
-  assert_has (paged->out->str, "paged:2024-05-01 12:00:00");
-  g_autoptr (ClientRun) without = client_run_new (CLIENT_RUN_TERMINAL, 200, pager, no_pager);
-  g_assert_cmpint (client_run_end (without), ==, 0);
-  assert_has (without->out->str, "\r\n2024-05-01 12:00:00");
-  g_autoptr (ClientRun) lost = client_run_new (CLIENT_RUN_TERMINAL, 200, missing, arguments);
-  g_assert_cmpint (client_run_end (lost), ==, 0);
-  assert_has (lost->out->str, "\r\n2024-05-01 12:00:00");
-  mock_daemon_set_history (fixture->mock, make_history (2));
-  g_autoptr (ClientRun) brief = client_run_new (CLIENT_RUN_TERMINAL, 200, pager, arguments);
-  g_assert_cmpint (client_run_end (brief), ==, 0);
-  g_assert_null (strstr (brief->out->str, "paged:"));
-}
-
 /* Until watch has subscribed nothing tells it anything: keep telling until it hears. */
 static gboolean
 keep_telling (gpointer user_data)
@@ -478,46 +410,6 @@ test_interrupt (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (client_run_end (run), ==, 130);
 }
 
-/* What bash would offer after @words (a bash array's elements, the last one is being written). */
-static void
-assert_completion (const char *words, const char *expected)
-{
-  g_autofree char *script = g_strdup_printf ("source '" COMPLETION "'; COMP_WORDS=(%s); "
-                                             "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _mefotactl; "
-                                             "echo \"${COMPREPLY[*]}\"", words);
-  const char *const arguments[] = { "bash", "--norc", "-c", script, NULL };
-  g_autoptr (ClientRun) run = client_run_new (CLIENT_RUN_PROGRAM, 0, NULL, arguments);
-  g_assert_cmpint (client_run_end (run), ==, 0);
-  g_assert_cmpstr (run->err->str, ==, "");
-  g_strchomp (run->out->str);
-  g_assert_cmpstr (run->out->str, ==, expected);
-}
-
-static void
-test_completion (Fixture *fixture, gconstpointer data)
-{
-  g_autofree char *busctl = g_find_program_in_path ("busctl");
-  g_autofree char *bash = g_find_program_in_path ("bash");
-  if (busctl == NULL || bash == NULL)
-    {
-      g_test_skip ("bash and busctl are needed");
-      return;
-    }
-  mock_daemon_add (fixture->mock, "uart");
-  mock_daemon_set (fixture->mock, "uart", "FirmwareVersion", g_variant_new_string ("ME3630C2CV1.0B06 [Apr 18]"), NULL);
-  mock_daemon_set_history (fixture->mock, make_history (2));
-  assert_completion ("mefotactl l", "list logs");
-  assert_completion ("mefotactl --module u", "uart usb_1");
-  assert_completion ("mefotactl --module usb_1 polling ''", "on off");
-  assert_completion ("mefotactl upgrade --target ''", "B04 B05 ME3630C2CV1.0B06 ME3630U1AV1.0B04");
-  assert_completion ("mefotactl upgrade --target = ME3630U", "ME3630U1AV1.0B04");
-  assert_completion ("mefotactl target ME3630C", "ME3630C2CV1.0B06");
-  assert_completion ("mefotactl upgrade --r", "--require-new");
-  assert_completion ("mefotactl install --method ''", "auto serial adb");
-  mock_daemon_vanish (fixture->mock);
-  assert_completion ("mefotactl --module ''", "");
-}
-
 int
 main (int argc, char **argv)
 {
@@ -540,11 +432,8 @@ main (int argc, char **argv)
     { "/client/settings", test_settings },
     { "/client/answers", test_answers },
     { "/client/diagnosis", test_diagnosis },
-    { "/client/history", test_history },
-    { "/client/history/pager", test_history_pager },
     { "/client/watch", test_watch },
     { "/client/interrupt", test_interrupt },
-    { "/client/completion", test_completion },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
     g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
