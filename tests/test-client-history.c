@@ -66,6 +66,8 @@ test_history (Fixture *fixture, gconstpointer data)
   /* a module that only the history knows, and an IMEI */
   g_autoptr (ClientRun) gone = RUN ("history", "--module", "gone");
   g_autoptr (ClientRun) imei = RUN ("history", "--module", "866000000000001");
+  assert_has (gone->out->str, "B04 → B05");
+  assert_has (imei->out->str, "B04 → B05");
 }
 
 static void
