@@ -82,6 +82,23 @@ pick_answer (char **lines, const char *prefix)
   return NULL;
 }
 
+/* The channel's message is a sentence about the command; the judgements make their own of the words it quotes. */
+static char *
+pick_words (const char *message)
+{
+  static const char open[] = "“";
+  const char *start = strstr (message, open);
+  const char *end;
+
+  if (start == NULL)
+    return g_strdup (message);
+
+  start += strlen (open);
+  end = strstr (start, "”");
+
+  return end != NULL ? g_strndup (start, (gsize) (end - start)) : g_strdup (start);
+}
+
 static void
 on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -97,7 +114,7 @@ on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
   if (error == NULL)
     ask->answers[ask->step] = pick_answer (lines, asks[ask->step].prefix);
   else if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
-    ask->answers[ask->step] = g_strdup (error->message);
+    ask->answers[ask->step] = pick_words (error->message);
   else if (ask->expired || g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     ask->silent = TRUE;
   else

@@ -176,7 +176,8 @@ static void
 test_ask_errors (void)
 {
   static const Answer answers[] = {
-    { "AT+CPIN?", NULL, MEFOTA_ERROR_MODULE_ERROR, "SIM not inserted (+CME ERROR: 10)" },
+    { "AT+CPIN?", NULL, MEFOTA_ERROR_MODULE_ERROR,
+      "The module refused AT+CPIN? with “SIM not inserted (+CME ERROR: 10)”; look its words up in its AT guide." },
     { "AT+CEREG?", NULL, MEFOTA_ERROR_MODULE_ERROR, "ERROR" },
     { "AT+CREG?", "noise\n+CREG: 0,5", 0, NULL },
     { "AT+ZPAS?", NULL, MEFOTA_ERROR_MODULE_ERROR, "ERROR" },
@@ -190,6 +191,23 @@ test_ask_errors (void)
   assert_items (items, FALSE, TRUE, FALSE);
   assert_item (items->pdata[0], "sim", FALSE, "insert one");
   assert_item (items->pdata[2], "network", FALSE, "GSM");
+}
+
+/* No sentence of the channel within a sentence of ours. */
+static void
+test_ask_words (void)
+{
+  static const Answer answers[] = {
+    { "AT+CPIN?", NULL, MEFOTA_ERROR_MODULE_ERROR, "The module refused AT+CPIN? with “ERROR” after “x”; look it up." },
+    { "AT+CEREG?", "+CEREG: 0,1", 0, NULL },
+    { "AT+CREG?", "+CREG: 0,1", 0, NULL },
+    { "AT+ZPAS?", "+ZPAS: \"LTE\",\"CS_PS\"", 0, NULL },
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) items = ask (answers, G_N_ELEMENTS (answers), 0, all_but_cops, &error);
+
+  g_assert_no_error (error);
+  assert_item (items->pdata[0], "sim", FALSE, "its SIM (ERROR):");
 }
 
 /* One command too slow: the others are still asked. */
@@ -439,6 +457,7 @@ main (int argc, char **argv)
 
   g_test_add_func ("/readiness/ask/good", test_ask_good);
   g_test_add_func ("/readiness/ask/errors", test_ask_errors);
+  g_test_add_func ("/readiness/ask/words", test_ask_words);
   g_test_add_func ("/readiness/ask/timeout", test_ask_timeout);
   g_test_add_func ("/readiness/ask/silent", test_ask_silent);
   g_test_add_func ("/readiness/ask/gone", test_ask_gone);
