@@ -29,7 +29,7 @@ for file; do
       cp "$file" "$scratch/root/usr/lib/sysusers.d/mefota.conf"
       quiet_log=$(systemd-sysusers --root="$scratch/root" mefota.conf 2>&1) || complain "systemd-sysusers: $quiet_log"
       grep -q "^dialout:.*:mefota$\|^dialout:.*[:,]mefota" "$scratch/root/etc/group" || complain "not in dialout"
-      grep -q '^mefota:.*:/var/lib/mefota:.*nologin$' "$scratch/root/etc/passwd" || complain "no user mefota"
+      grep -q '^mefota:.*/lib/mefota:.*nologin$' "$scratch/root/etc/passwd" || complain "no user mefota"
     elif command -v systemd-sysusers >/dev/null; then
       systemd-sysusers --dry-run "$file" > "$scratch/log" 2>&1 || { cat "$scratch/log"; complain systemd-sysusers; }
     fi ;;
