@@ -80,6 +80,7 @@ bus_own (GDBusConnection *connection, const char *name, gboolean own)
       own ? "RequestName" : "ReleaseName", own ? g_variant_new ("(su)", name, 4u) : g_variant_new ("(s)", name), NULL,
       G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (reply);
 }
 
 static inline void
@@ -87,6 +88,7 @@ on_pong (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   gboolean *done = user_data;
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  g_assert_nonnull (reply);
   *done = TRUE;
 }
 

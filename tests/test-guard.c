@@ -431,7 +431,7 @@ test_leftover_inhibits (Fixture *f, gconstpointer data)
   assert_parked (f);
   mefota_guard_settle (f->guard);
   assert_forgotten (f);
-  g_assert_true (inhibitor_gone (f, 0));
+  await_gone (f, 0);
   assert_file (f, NULL);
 }
 
@@ -445,7 +445,7 @@ test_stopped (Fixture *f, gconstpointer data)
   g_clear_object (&f->guard);
   assert_file (f, "m updating " SINCE_TEXT "\n");
   notify_expect (&f->notify, NULL); /* stays parked */
-  g_assert_true (inhibitor_gone (f, 0)); /* but for the parked copy, which the test has closed */
+  await_gone (f, 0); /* but for the parked copy, which the test has closed */
 }
 
 int
