@@ -9,6 +9,8 @@
 /* Unanswered tries at one rate before a UART's other rates are tried: a module may be back at another one (its own
  * setting is not known, and automatic detection falls back to 115200). */
 #define TRIES_PER_RATE 5
+/* What a USB port is set to: it ignores it, but termios wants a rate. */
+#define USB_BAUD 115200
 /* Longest pause between two tries to open a port that somebody else holds. */
 #define BUSY_PAUSE_MAX_MS 60000
 /* Refused identity commands are asked again: a module just booted answers ERROR for a while. */
@@ -208,7 +210,7 @@ static void
 finish_identity (MefotaLink *self)
 {
   g_autoptr (MefotaIdentity) identity = g_steal_pointer (&self->identity);
-  g_autoptr (MefotaLink) guard = g_object_ref (self);
+  g_autoptr (MefotaLink) guard G_GNUC_UNUSED = g_object_ref (self);
 
   self->identifying = FALSE;
   self->identified_at = g_get_monotonic_time ();
@@ -360,7 +362,7 @@ on_still_there (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaLink) self = data;
   g_autoptr (GError) error = NULL;
-  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
   if (MEFOTA_AT_CHANNEL (source) != self->channel || self->state != MEFOTA_LINK_UP)
     return;
@@ -481,7 +483,7 @@ open_port (MefotaLink *self)
 void
 mefota_link_set_port (MefotaLink *self, const char *path)
 {
-  g_autoptr (MefotaLink) guard = g_object_ref (self);
+  g_autoptr (MefotaLink) guard G_GNUC_UNUSED = g_object_ref (self);
   g_autofree char *node = path != NULL ? realpath (path, NULL) : NULL;
 
   if (self->channel != NULL && g_strcmp0 (node, self->node) != 0)
@@ -579,7 +581,7 @@ mefota_link_new (const char *name, MefotaTransport transport, guint baud, Mefota
 
   self->name = g_strdup (name);
   self->transport = transport;
-  self->baud = baud;
+  self->baud = baud != 0 ? baud : USB_BAUD;
   self->flow = flow;
   self->timeouts = *timeouts;
   self->opener = opener;

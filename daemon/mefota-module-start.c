@@ -152,7 +152,7 @@ refuse (GTask *task, GError *error)
 {
   MefotaModule *self = g_task_get_source_object (task);
   g_autoptr (GError) owned = error;
-  g_autoptr (GTask) guard = g_object_ref (task);
+  g_autoptr (GTask) guard G_GNUC_UNUSED = g_object_ref (task);
   gboolean queued = self->upgrade->state == MEFOTA_STATE_QUEUED;
 
   if (self->start_task != task)
@@ -198,7 +198,7 @@ on_started (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GTask) task = data;
   MefotaModule *self = g_task_get_source_object (task);
   g_autoptr (GError) error = NULL;
-  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
   if (self->start_task != task)
     return;
@@ -236,7 +236,7 @@ on_target_set (GObject *source, GAsyncResult *result, gpointer data)
   MefotaModule *self = g_task_get_source_object (task);
   Start *start = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
-  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
   if (error != NULL)
     {
@@ -439,7 +439,7 @@ on_confirm_answered (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GTask) task = data;
   MefotaModule *self = g_task_get_source_object (task);
   g_autoptr (GError) error = NULL;
-  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
   if (self->start_task != task)
     return;

@@ -324,7 +324,7 @@ keep (MefotaModule *self, guint actions)
 void
 mefota_module_carry_out (MefotaModule *self, guint actions)
 {
-  g_autoptr (MefotaModule) guard = g_object_ref (self);
+  g_autoptr (MefotaModule) guard G_GNUC_UNUSED = g_object_ref (self);
   g_autoptr (GVariant) details = NULL;
   MefotaUpgrade *u = self->upgrade;
 

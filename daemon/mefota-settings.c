@@ -340,7 +340,7 @@ on_written (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GTask) task = data;
   Writing *w = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
-  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
   if (error != NULL)
     g_task_return_error (task, g_steal_pointer (&error));

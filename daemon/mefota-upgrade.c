@@ -51,7 +51,7 @@ typedef struct
 static void
 set_string (char **field, const char *value)
 {
-  g_autofree char *old = *field; /* value may be part of it */
+  g_autofree char *old G_GNUC_UNUSED = *field; /* value may be part of it */
   *field = g_strdup (value != NULL ? value : "");
 }
 
