@@ -144,6 +144,12 @@ on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpoint
 }
 
 static void
+call_bus_changed (gpointer module, gpointer unused)
+{
+  mefota_module_bus_changed (module);
+}
+
+static void
 on_connected (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaDaemon) self = data;
@@ -171,6 +177,8 @@ on_connected (GObject *source, GAsyncResult *result, gpointer data)
   mefota_guard_set_bus (self->services.guard, connection);
   if (!self->started)
     mefota_registry_load (self->registry);
+  else
+    g_ptr_array_foreach (mefota_registry_get_modules (self->registry), call_bus_changed, NULL);
   self->bus = mefota_bus_new (connection, &self->services, self->registry);
   self->name_id = g_bus_own_name_on_connection (connection, MEFOTA_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
                                                 on_name_acquired, on_name_lost, self, NULL);

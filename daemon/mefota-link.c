@@ -357,6 +357,16 @@ on_silent (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+void
+mefota_link_suspect (MefotaLink *self)
+{
+  if (self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP || self->silence_id != 0)
+    return;
+  /* One missed answer may be a busy module; not answering for two more tries is none. */
+  self->silence_id = g_timeout_add (2 * self->timeouts.probe, on_silent, self);
+  begin_probing (self);
+}
+
 static void
 on_still_there (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -364,14 +374,8 @@ on_still_there (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GError) error = NULL;
   g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
-  if (MEFOTA_AT_CHANNEL (source) != self->channel || self->state != MEFOTA_LINK_UP)
-    return;
-  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT) && self->silence_id == 0)
-    {
-      /* One missed answer may be a busy module; not answering for two more tries is none. */
-      self->silence_id = g_timeout_add (2 * self->timeouts.probe, on_silent, self);
-      begin_probing (self);
-    }
+  if (MEFOTA_AT_CHANNEL (source) == self->channel && g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
+    mefota_link_suspect (self);
 }
 
 static gboolean

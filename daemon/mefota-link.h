@@ -54,6 +54,8 @@ void mefota_link_set_port (MefotaLink *self, const char *path);
 void mefota_link_identify (MefotaLink *self);
 /* On a UART nothing tells that the module went away: while installing, ask AT every `probe` seconds. No-op on USB. */
 void mefota_link_watch_silence (MefotaLink *self, gboolean watch);
+/* A command went unanswered: unless AT is answered soon, the module counts as gone. No-op on USB, where a hang-up tells. */
+void mefota_link_suspect (MefotaLink *self);
 /* Closes for good. */
 void mefota_link_close (MefotaLink *self);
 

@@ -26,6 +26,8 @@ return_error (GTask *task, GError *error)
       g_error_free (error);
       error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; try again when it is back.", self->id);
     }
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
+    mefota_link_suspect (self->link);
   g_task_return_error (task, error);
 }
 

@@ -392,6 +392,15 @@ mefota_module_inhibit (MefotaModule *self)
     self->inhibitor = mefota_inhibitor_new (self->services->bus, self->usb_sysfs);
 }
 
+void
+mefota_module_bus_changed (MefotaModule *self)
+{
+  if (self->inhibitor == NULL)
+    return;
+  g_clear_object (&self->inhibitor);
+  mefota_module_inhibit (self);
+}
+
 /* ---- the link ---- */
 
 static void

@@ -68,6 +68,8 @@ void mefota_module_get_info (MefotaModule *self, MefotaModuleInfo *info);
 const char *mefota_module_get_id (MefotaModule *self);
 /* Whether the object may go: not configured, no port, and nothing under way. */
 gboolean mefota_module_is_dispensable (MefotaModule *self);
+/* The bus came back: what was asked of others there (ModemManager) is asked again. */
+void mefota_module_bus_changed (MefotaModule *self);
 /* Back-pressure: stops and resumes reading the port. */
 void mefota_module_set_paused (MefotaModule *self, gboolean paused);
 /* Closes the port and stops; what is under way stays on disk. */
