@@ -120,15 +120,32 @@ mefota_upgrade_to_variant (const MefotaUpgrade *self)
   return g_variant_dict_end (&dict);
 }
 
-/* What is left of @total ms that began at @since, in µs. The wall clock of a gateway may have been set back, or forward
- * by years, while it was down: never more than all, and never less than @least, as the module must get its chance. */
+/* What is left of @total ms that began at @since, in µs; not less than @least, as the module must get its chance. The wall
+ * clock of a gateway may have been set back, or forward by years, while it was down: when it cannot be right, all is left. */
 static gint64
-remaining (gint64 since, guint total, guint least, MefotaTime now)
+remaining (gint64 since, guint total, guint least, const MefotaTimeouts *t, MefotaTime now)
 {
   gint64 whole = (gint64) total * 1000;
-  gint64 gone = now.wall > since ? now.wall - since : 0;
+  gint64 gone = now.wall - since;
 
+  if (gone < 0 || gone > (gint64) MAX (t->give_up, total) * 1000)
+    return whole;
   return CLAMP (whole - gone, MIN ((gint64) least * 1000, whole), whole);
+}
+
+static void
+restore_confirm_deadline (MefotaUpgrade *u, const MefotaTimeouts *t, MefotaTime now)
+{
+  gint64 left;
+
+  if (u->refused)
+    {
+      u->refuse_at = now.mono + (gint64) t->command * 1000;
+      return;
+    }
+  left = remaining (u->confirm_deadline - (gint64) t->confirm * 1000, t->confirm, 0, t, now);
+  u->confirm_at = now.mono + left;
+  u->confirm_deadline = now.wall + left;
 }
 
 static void
@@ -137,16 +154,26 @@ restore_deadlines (MefotaUpgrade *u, const MefotaTimeouts *t, MefotaTime now)
   if (u->state == MEFOTA_STATE_STARTING || u->state == MEFOTA_STATE_DOWNLOADING || u->state == MEFOTA_STATE_VERIFYING
       || u->state == MEFOTA_STATE_TRANSFERRING)
     u->silence_at = now.mono + (gint64) t->download * 1000;
-  if (u->state == MEFOTA_STATE_CONFIRMING && u->refused)
-    u->refuse_at = now.mono + (gint64) t->command * 1000;
   else if (u->state == MEFOTA_STATE_CONFIRMING)
-    u->confirm_at = now.mono + remaining (u->confirm_deadline - (gint64) t->confirm * 1000, t->confirm, 0, now);
+    restore_confirm_deadline (u, t, now);
+  else if (u->install_since == 0)
+    u->install_since = now.wall; /* half a record: it has to end some time */
+
   if (u->install_since != 0)
     {
       if (!u->overdue)
-        u->overdue_at = now.mono + remaining (u->install_since, t->install, 0, now);
-      u->give_up_at = now.mono + remaining (u->install_since, t->give_up, t->install, now);
+        u->overdue_at = now.mono + remaining (u->install_since, t->install, 0, t, now);
+      u->give_up_at = now.mono + remaining (u->install_since, t->give_up, t->install, t, now);
     }
+}
+
+/* Whatever the record says of it, one that is over is over. */
+static void
+end (MefotaUpgrade *u)
+{
+  u->state = MEFOTA_STATE_IDLE;
+  u->overdue = u->power_critical = u->ending = FALSE;
+  u->confirm_deadline = 0;
 }
 
 MefotaUpgrade *
@@ -166,8 +193,13 @@ mefota_upgrade_from_variant (GVariant *dictionary, const MefotaTimeouts *timeout
   if (!known)
     return NULL;
 
-  self->returning = mefota_upgrade_is_active (self) && self->state != MEFOTA_STATE_QUEUED;
-  restore_deadlines (self, timeouts, now);
+  if (!mefota_upgrade_is_active (self))
+    end (self);
+  else if (self->state != MEFOTA_STATE_QUEUED)
+    {
+      self->returning = TRUE;
+      restore_deadlines (self, timeouts, now);
+    }
   return g_steal_pointer (&self);
 }
 
