@@ -3,6 +3,7 @@
 
 #include "mefota-module-private.h"
 
+#include "mefota-at-event.h"
 #include "mefota-error.h"
 #include "mefota-journal.h"
 #include "mefota-readiness.h"
@@ -199,12 +200,13 @@ on_looked (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (MefotaModule) self = data;
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_autofree char *version = NULL;
   MefotaEvent event = { .type = MEFOTA_EVENT_LOOKED };
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   if (lines != NULL && lines[0] != NULL)
-    event.version = lines[0];
+    event.version = version = mefota_at_event_strip_prefix (lines[0], "+CGMR");
   mefota_module_step (self, &event);
 }
 
