@@ -63,16 +63,3 @@ mefota_module_can_adb (MefotaModule *self)
 {
   return FALSE;
 }
-
-void
-mefota_module_collect_logs_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_task_report_new_error (self, callback, user_data, mefota_module_collect_logs_async, MEFOTA_ERROR,
-                           MEFOTA_ERROR_NOT_SUPPORTED, "Logs cannot be collected yet.");
-}
-
-char *
-mefota_module_collect_logs_finish (MefotaModule *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}

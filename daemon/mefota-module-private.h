@@ -2,7 +2,7 @@
 #pragma once
 
 /* Shared by the files of the module only: mefota-module.c (core), -start.c (network, polled), -install.c (packages),
- * -commands.c (settings and diagnosis). */
+ * -commands.c (settings and diagnosis), -logs.c (the module's logs). */
 
 #include "mefota-inhibitor.h"
 #include "mefota-module.h"
