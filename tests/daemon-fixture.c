@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon-fixture.h"
+
+#include <errno.h>
+#include <gio/gunixfdlist.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define NAME "org.gosuncn.Fota"
+#define ROOT "/org/gosuncn/Fota"
+#define MODULES ROOT "/module/"
+
+/* For messages of a wait that was in vain. */
+static DaemonFixture *current;
+
+/* ---- waiting ---- */
+
+static void
+give_up (const char *what)
+{
+  g_printerr ("Bail out! waited in vain for: %s\n", what);
+  if (current != NULL)
+    {
+      g_autofree char *log = daemon_read_log (current);
+      gsize length = strlen (log);
+
+      for (guint i = 0; i < current->sims->len; i++)
+        {
+          SimProcess *sim = g_ptr_array_index (current->sims, i);
+          for (guint j = sim->events->len > 40 ? sim->events->len - 40 : 0; j < sim->events->len; j++)
+            g_printerr ("# %s: %s\n", sim->name, (const char *) g_ptr_array_index (sim->events, j));
+        }
+      g_printerr ("# daemon:\n%s\n", log + (length > 6000 ? length - 6000 : 0));
+    }
+  abort ();
+}
+
+static gboolean
+on_tick (gpointer data)
+{
+  return G_SOURCE_CONTINUE; /* so that a turn ends */
+}
+
+void
+daemon_fixture_turn (DaemonFixture *self, const char *what, gint64 *until)
+{
+  guint tick;
+
+  if (*until == 0)
+    *until = g_get_monotonic_time () + DAEMON_DEADLINE * G_USEC_PER_SEC;
+  if (g_get_monotonic_time () > *until)
+    give_up (what);
+  tick = g_timeout_add_seconds (1, on_tick, NULL);
+  g_main_context_iteration (NULL, TRUE);
+  g_source_remove (tick);
+}
+
+static void
+die_with_the_test (gpointer data)
+{
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* ---- modules ---- */
+
+static gboolean
+on_sim_output (int fd, GIOCondition condition, gpointer data)
+{
+  SimProcess *sim = data;
+  char buffer[4096];
+  gssize n = read (fd, buffer, sizeof buffer);
+  char *end;
+
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return G_SOURCE_CONTINUE;
+  if (n <= 0)
+    {
+      sim->source = 0;
+      return G_SOURCE_REMOVE;
+    }
+  g_string_append_len (sim->partial, buffer, n);
+  while ((end = memchr (sim->partial->str, '\n', sim->partial->len)) != NULL)
+    {
+      gsize length = (gsize) (end - sim->partial->str);
+      g_ptr_array_add (sim->events, g_strndup (sim->partial->str, length));
+      g_test_message ("%s: %s", sim->name, (const char *) g_ptr_array_index (sim->events, sim->events->len - 1));
+      g_string_erase (sim->partial, 0, (gssize) length + 1);
+    }
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+sim_free (gpointer data)
+{
+  SimProcess *sim = data;
+
+  g_clear_handle_id (&sim->source, g_source_remove);
+  g_subprocess_force_exit (sim->process);
+  g_subprocess_wait (sim->process, NULL, NULL);
+  g_object_unref (sim->process);
+  g_string_free (sim->partial, TRUE);
+  g_ptr_array_unref (sim->events);
+  g_free (sim->name);
+  g_free (sim->link);
+  g_free (sim);
+}
+
+static const char *
+program (const char *variable)
+{
+  const char *path = g_getenv (variable);
+  if (path == NULL)
+    {
+      g_printerr ("Bail out! %s names no program\n", variable);
+      abort ();
+    }
+  return path;
+}
+
+SimProcess *
+daemon_add_sim (DaemonFixture *self, const char *name, ...)
+{
+  SimProcess *sim = g_new0 (SimProcess, 1);
+  g_autoptr (GSubprocessLauncher) launcher = NULL;
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) error = NULL;
+  va_list args;
+  int fds[2];
+
+  sim->name = g_strdup (name);
+  sim->link = daemon_path (self, name);
+  sim->partial = g_string_new (NULL);
+  sim->events = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (argv, g_strdup (program ("MEFOTA_SIM")));
+  g_ptr_array_add (argv, g_strdup ("--control"));
+  g_ptr_array_add (argv, g_strdup_printf ("--link=%s", sim->link));
+  g_ptr_array_add (argv, g_strdup ("--time-scale=50"));
+  g_ptr_array_add (argv, g_strdup ("--set=linger=0.05"));
+  va_start (args, name);
+  for (const char *pair = va_arg (args, const char *); pair != NULL; pair = va_arg (args, const char *))
+    g_ptr_array_add (argv, g_strdup_printf ("--set=%s", pair));
+  va_end (args);
+  g_ptr_array_add (argv, NULL);
+
+  g_assert_true (g_unix_open_pipe (fds, FD_CLOEXEC, NULL));
+  g_unix_set_fd_nonblocking (fds[0], TRUE, NULL);
+  launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE);
+  g_subprocess_launcher_set_child_setup (launcher, die_with_the_test, NULL, NULL);
+  g_subprocess_launcher_take_stdout_fd (launcher, fds[1]);
+  sim->process = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, &error);
+  g_assert_no_error (error);
+  sim->input = g_subprocess_get_stdin_pipe (sim->process);
+  sim->source = g_unix_fd_add_full (G_PRIORITY_DEFAULT, fds[0], G_IO_IN | G_IO_HUP, on_sim_output, sim, NULL);
+  g_ptr_array_add (self->sims, sim);
+  sim_await (sim, "port ");
+  return sim;
+}
+
+const char *
+sim_await (SimProcess *sim, const char *prefix)
+{
+  g_autofree char *what = g_strdup_printf ("event \"%s\" of %s", prefix, sim->name);
+  gint64 until = 0;
+
+  for (;;)
+    {
+      while (sim->seen < sim->events->len)
+        {
+          const char *event = g_ptr_array_index (sim->events, sim->seen++);
+          if (g_str_has_prefix (event, prefix))
+            return event;
+        }
+      daemon_fixture_turn (NULL, what, &until);
+    }
+}
+
+guint
+sim_count (SimProcess *sim, const char *prefix)
+{
+  guint n = 0;
+  for (guint i = 0; i < sim->events->len; i++)
+    if (g_str_has_prefix (g_ptr_array_index (sim->events, i), prefix))
+      n++;
+  return n;
+}
+
+void
+sim_control (SimProcess *sim, const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  g_autofree char *line = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_autofree char *sent = g_strconcat (line, "\n", NULL);
+  g_autofree char *ok = g_strconcat ("ok ", line, NULL);
+  guint from = sim->events->len;
+  gint64 until = 0;
+
+  g_assert_true (g_output_stream_write_all (sim->input, sent, strlen (sent), NULL, NULL, NULL));
+  for (;; from++)
+    {
+      while (from == sim->events->len)
+        daemon_fixture_turn (NULL, ok, &until);
+      g_assert_false (g_str_has_prefix (g_ptr_array_index (sim->events, from), "error "));
+      if (g_str_equal (g_ptr_array_index (sim->events, from), ok))
+        return;
+    }
+}
+
+/* ---- what the daemon tells ---- */
+
+static void
+event_free (gpointer data)
+{
+  DaemonEvent *event = data;
+  g_free (event->module);
+  g_free (event->name);
+  g_clear_pointer (&event->details, g_variant_unref);
+  g_variant_unref (event->value);
+  g_free (event);
+}
+
+static const char *
+module_of (const char *path)
+{
+  return g_str_has_prefix (path, MODULES) ? path + strlen (MODULES) : "";
+}
+
+static void
+add_event (DaemonFixture *self, const char *module, const char *name, GVariant *value, gboolean is_property)
+{
+  DaemonEvent *event = g_new0 (DaemonEvent, 1);
+
+  event->module = g_strdup (module);
+  event->name = g_strdup (name);
+  event->value = g_variant_ref (value);
+  event->is_property = is_property;
+  g_ptr_array_add (self->events, event);
+  if (is_property)
+    g_hash_table_insert (self->properties, g_strconcat (module, "/", name, NULL), g_variant_ref (value));
+}
+
+static void
+take_properties (DaemonFixture *self, const char *path, GVariant *dictionary)
+{
+  GVariantIter iter;
+  const char *name;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, dictionary);
+  while (g_variant_iter_loop (&iter, "{&sv}", &name, &value))
+    {
+      if (g_test_verbose ())
+        {
+          g_autofree char *text = g_variant_print (value, FALSE);
+          g_test_message ("%s.%s = %s", module_of (path), name, text);
+        }
+      add_event (self, module_of (path), name, value, TRUE);
+    }
+}
+
+static void
+take_interfaces (DaemonFixture *self, const char *path, GVariant *interfaces)
+{
+  GVariantIter iter;
+  const char *interface;
+  GVariant *properties;
+
+  g_variant_iter_init (&iter, interfaces);
+  while (g_variant_iter_loop (&iter, "{&s@a{sv}}", &interface, &properties))
+    take_properties (self, path, properties);
+}
+
+static void
+on_signal (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *name,
+           GVariant *parameters, gpointer data)
+{
+  DaemonFixture *self = data;
+
+  if (g_str_equal (name, "PropertiesChanged"))
+    {
+      g_autoptr (GVariant) changed = g_variant_get_child_value (parameters, 1);
+      take_properties (self, path, changed);
+    }
+  else if (g_str_equal (name, "InterfacesAdded"))
+    {
+      g_autoptr (GVariant) interfaces = g_variant_get_child_value (parameters, 1);
+      const char *added;
+      g_variant_get_child (parameters, 0, "&o", &added);
+      take_interfaces (self, added, interfaces);
+    }
+  else
+    add_event (self, module_of (path), name, parameters, FALSE);
+}
+
+GVariant *
+daemon_get (DaemonFixture *self, const char *module, const char *property)
+{
+  g_autofree char *key = g_strconcat (module, "/", property, NULL);
+  return g_hash_table_lookup (self->properties, key);
+}
+
+const char *
+daemon_get_string (DaemonFixture *self, const char *module, const char *property)
+{
+  GVariant *value = daemon_get (self, module, property);
+  return value != NULL ? g_variant_get_string (value, NULL) : "";
+}
+
+guint64
+daemon_get_number (DaemonFixture *self, const char *module, const char *property)
+{
+  GVariant *value = daemon_get (self, module, property);
+
+  if (value == NULL)
+    return 0;
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
+    return g_variant_get_boolean (value);
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT16))
+    return g_variant_get_uint16 (value);
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
+    return g_variant_get_uint32 (value);
+  return g_variant_get_uint64 (value);
+}
+
+void
+daemon_await_state (DaemonFixture *self, const char *module, const char *state)
+{
+  g_autofree char *what = g_strdup_printf ("state %s of %s", state, module);
+  gint64 until = 0;
+
+  while (!g_str_equal (daemon_get_string (self, module, "State"), state))
+    daemon_fixture_turn (self, what, &until);
+}
+
+GVariant *
+daemon_await_signal (DaemonFixture *self, const char *module, const char *name)
+{
+  g_autofree char *what = g_strdup_printf ("signal %s of %s", name, module);
+  gint64 until = 0;
+
+  for (;;)
+    {
+      while (self->seen < self->events->len)
+        {
+          DaemonEvent *event = g_ptr_array_index (self->events, self->seen++);
+          if (g_str_equal (event->name, name) && g_str_equal (event->module, module))
+            return event->value;
+        }
+      daemon_fixture_turn (self, what, &until);
+    }
+}
+
+GVariant *
+daemon_await_finished (DaemonFixture *self, const char *module, const char *result, const char *error_name)
+{
+  GVariant *parameters = daemon_await_signal (self, module, "Finished");
+  DaemonEvent *event = g_ptr_array_index (self->events, self->seen - 1);
+  GVariant *details = event->details = g_variant_get_child_value (parameters, 1);
+  const char *said, *name = "", *message = "";
+
+  g_variant_get_child (parameters, 0, "&s", &said);
+  g_variant_lookup (details, "error-name", "&s", &name);
+  g_variant_lookup (details, "error-message", "&s", &message);
+  g_test_message ("finished: %s %s: %s", said, name, message);
+  g_assert_cmpstr (said, ==, result);
+  if (error_name != NULL)
+    {
+      g_autofree char *full = g_strconcat (NAME ".Error.", error_name, NULL);
+      g_assert_cmpstr (name, ==, full);
+    }
+  return details;
+}
+
+/* ---- calling ---- */
+
+typedef struct
+{
+  gboolean done;
+  GVariant *reply;
+  GError *error;
+} Call;
+
+static void
+on_called (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Call *call = data;
+  call->reply = g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), NULL, result, &call->error);
+  call->done = TRUE;
+}
+
+static GVariant *
+call_path (DaemonFixture *self, const char *path, const char *interface, const char *method, GVariant *parameters, int fd,
+           GError **error)
+{
+  g_autoptr (GUnixFDList) fds = fd >= 0 ? g_unix_fd_list_new () : NULL;
+  Call call = { FALSE };
+
+  if (fds != NULL)
+    g_assert_cmpint (g_unix_fd_list_append (fds, fd, NULL), ==, 0);
+  g_dbus_connection_call_with_unix_fd_list (self->connection, NAME, path, interface, method, parameters, NULL,
+                                            G_DBUS_CALL_FLAGS_NO_AUTO_START, DAEMON_DEADLINE * 1000, fds, NULL, on_called, &call);
+  DAEMON_AWAIT (self, call.done);
+  if (call.error != NULL)
+    g_propagate_error (error, call.error);
+  return call.reply;
+}
+
+GVariant *
+daemon_call (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd, GError **error)
+{
+  g_autofree char *path = module[0] != '\0' ? g_strconcat (MODULES, module, NULL) : g_strdup (ROOT);
+  return call_path (self, path, module[0] != '\0' ? NAME : NAME ".Manager", method, parameters, fd, error);
+}
+
+void
+daemon_call_ok (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = daemon_call (self, module, method, parameters, fd, &error);
+  g_assert_no_error (error);
+}
+
+char *
+daemon_call_error (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd,
+                   const char *error_name)
+{
+  g_autofree char *full = g_strconcat (NAME ".Error.", error_name, NULL);
+  g_autofree char *name = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = daemon_call (self, module, method, parameters, fd, &error);
+
+  g_assert_null (reply);
+  name = g_dbus_error_get_remote_error (error);
+  g_assert_cmpstr (name, ==, full);
+  g_dbus_error_strip_remote_error (error);
+  g_test_message ("%s: %s", error_name, error->message);
+  return g_strdup (error->message);
+}
+
+/* ---- the daemon ---- */
+
+static void
+on_name_appeared (GDBusConnection *connection, const char *name, const char *owner, gpointer data)
+{
+  ((DaemonFixture *) data)->daemon_there = TRUE;
+}
+
+static void
+on_name_vanished (GDBusConnection *connection, const char *name, gpointer data)
+{
+  ((DaemonFixture *) data)->daemon_there = FALSE;
+}
+
+char *
+daemon_path (DaemonFixture *self, const char *name)
+{
+  return g_build_filename (self->folder, name, NULL);
+}
+
+char *
+daemon_read_log (DaemonFixture *self)
+{
+  g_autofree char *path = daemon_path (self, "log");
+  char *text = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return g_strdup ("");
+  return text;
+}
+
+gint
+daemon_get_pid (DaemonFixture *self)
+{
+  return atoi (g_subprocess_get_identifier (self->daemon));
+}
+
+static void
+write_config (DaemonFixture *self, const char *config)
+{
+  g_autofree char *path = daemon_path (self, "mefotad.conf");
+  g_autoptr (GString) text = g_string_new (config);
+
+  for (guint i = 0; i < self->sims->len; i++)
+    {
+      SimProcess *sim = g_ptr_array_index (self->sims, i);
+      g_autofree char *mark = g_strdup_printf ("@%s@", sim->name);
+      g_string_replace (text, mark, sim->link, 0);
+    }
+  g_assert_true (g_file_set_contents (path, text->str, -1, NULL));
+}
+
+static void
+read_all (DaemonFixture *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = call_path (self, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, -1,
+                                          &error);
+  g_autoptr (GVariant) manager = NULL;
+  g_autoptr (GVariant) objects = NULL;
+  GVariantIter iter;
+  const char *path;
+  GVariant *interfaces;
+
+  g_assert_no_error (error);
+  objects = g_variant_get_child_value (reply, 0);
+  g_variant_iter_init (&iter, objects);
+  while (g_variant_iter_loop (&iter, "{&o@a{sa{sv}}}", &path, &interfaces))
+    take_interfaces (self, path, interfaces);
+  manager = call_path (self, ROOT, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", NAME ".Manager"), -1,
+                       &error);
+  g_assert_no_error (error);
+  {
+    g_autoptr (GVariant) properties = g_variant_get_child_value (manager, 0);
+    take_properties (self, ROOT, properties);
+  }
+}
+
+void
+daemon_start (DaemonFixture *self, const char *config)
+{
+  g_autofree char *conf = daemon_path (self, "mefotad.conf");
+  g_autofree char *state = daemon_path (self, "state");
+  g_autofree char *run = daemon_path (self, "run");
+  g_autofree char *log = daemon_path (self, "log");
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (self->daemon);
+  if (config != NULL)
+    write_config (self, config);
+  g_subprocess_launcher_set_child_setup (launcher, die_with_the_test, NULL, NULL);
+  g_subprocess_launcher_setenv (launcher, "DBUS_SYSTEM_BUS_ADDRESS", g_test_dbus_get_bus_address (self->bus), TRUE);
+  g_subprocess_launcher_setenv (launcher, "RUNTIME_DIRECTORY", run, TRUE);
+  g_subprocess_launcher_unsetenv (launcher, "STATE_DIRECTORY");
+  g_subprocess_launcher_unsetenv (launcher, "NOTIFY_SOCKET");
+  g_subprocess_launcher_unsetenv (launcher, "G_DEBUG"); /* a fault in a module is no fault of ours */
+  g_subprocess_launcher_take_stderr_fd (launcher, g_open (log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  self->daemon = g_subprocess_launcher_spawn (launcher, &error, program ("MEFOTAD"), "--config", conf, "--state-dir", state,
+                                              "--verbose", NULL);
+  g_assert_no_error (error);
+  DAEMON_AWAIT (self, self->daemon_there);
+  read_all (self);
+}
+
+static void
+on_daemon_ended (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_assert_true (g_subprocess_wait_finish (G_SUBPROCESS (source), result, NULL));
+  *(gboolean *) data = TRUE;
+}
+
+static void
+end_daemon (DaemonFixture *self, int signal_number)
+{
+  g_autoptr (GSubprocess) daemon = g_steal_pointer (&self->daemon);
+  gboolean ended = FALSE;
+
+  g_subprocess_send_signal (daemon, signal_number);
+  g_subprocess_wait_async (daemon, NULL, on_daemon_ended, &ended);
+  DAEMON_AWAIT (self, ended && !self->daemon_there);
+  if (signal_number == SIGTERM)
+    {
+      g_assert_true (g_subprocess_get_if_exited (daemon));
+      g_assert_cmpint (g_subprocess_get_exit_status (daemon), ==, 0);
+    }
+}
+
+void
+daemon_stop (DaemonFixture *self)
+{
+  end_daemon (self, SIGTERM);
+}
+
+void
+daemon_kill (DaemonFixture *self)
+{
+  end_daemon (self, SIGKILL);
+}
+
+/* ---- the fixture ---- */
+
+DaemonFixture *
+daemon_fixture_new (void)
+{
+  DaemonFixture *self = g_new0 (DaemonFixture, 1);
+  g_autofree char *run = NULL;
+  g_autoptr (GError) error = NULL;
+
+  self->folder = g_dir_make_tmp ("mefota-test-XXXXXX", &error);
+  g_assert_no_error (error);
+  run = daemon_path (self, "run");
+  g_assert_cmpint (g_mkdir (run, 0700), ==, 0);
+  self->sims = g_ptr_array_new_with_free_func (sim_free);
+  self->events = g_ptr_array_new_with_free_func (event_free);
+  self->properties = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
+  self->bus = g_test_dbus_new (G_TEST_DBUS_NONE);
+  g_test_dbus_up (self->bus);
+  self->connection = g_dbus_connection_new_for_address_sync (
+      g_test_dbus_get_bus_address (self->bus),
+      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL, &error);
+  g_assert_no_error (error);
+  self->subscription = g_dbus_connection_signal_subscribe (self->connection, NAME, NULL, NULL, NULL, NULL,
+                                                           G_DBUS_SIGNAL_FLAGS_NONE, on_signal, self, NULL);
+  self->name_watch = g_bus_watch_name_on_connection (self->connection, NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
+                                                     on_name_appeared, on_name_vanished, self, NULL);
+  current = self;
+  return self;
+}
+
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = NULL;
+  const char *name;
+
+  if (!g_file_test (path, G_FILE_TEST_IS_SYMLINK))
+    dir = g_dir_open (path, 0, NULL);
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+      remove_tree (child);
+    }
+  g_remove (path);
+}
+
+void
+daemon_fixture_free (DaemonFixture *self)
+{
+  if (self->daemon != NULL)
+    daemon_stop (self);
+  current = NULL;
+  g_bus_unwatch_name (self->name_watch);
+  g_dbus_connection_signal_unsubscribe (self->connection, self->subscription);
+  g_dbus_connection_close_sync (self->connection, NULL, NULL);
+  g_object_unref (self->connection);
+  g_ptr_array_unref (self->sims);
+  g_test_dbus_down (self->bus);
+  g_object_unref (self->bus);
+  g_ptr_array_unref (self->events);
+  g_hash_table_unref (self->properties);
+  remove_tree (self->folder);
+  g_free (self->folder);
+  g_free (self);
+}
