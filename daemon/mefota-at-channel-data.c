@@ -61,7 +61,11 @@ mefota_at_channel_data_prompt (MefotaAtChannel *self)
 void
 mefota_at_channel_data_connect (MefotaAtChannel *self)
 {
-  if (self->current->phase != MEFOTA_AT_COMMAND_DATA)
+  gboolean late = self->current->phase == MEFOTA_AT_COMMAND_DATA;
+
+  /* Told before the step ends, so that who waits for it knows. */
+  g_signal_emit_by_name (self, "connect", late);
+  if (!late && self->current != NULL)
     become_ready (self);
 }
 
@@ -77,14 +81,11 @@ mefota_at_channel_data_timer (MefotaAtChannel *self)
 void
 mefota_at_channel_data_fill (MefotaAtChannel *self, gsize n_bytes)
 {
-  g_autoptr (GBytes) zeros = NULL;
-
   self->fill_at_prompt = 0;
   if (n_bytes == 0 || n_bytes > FILL_MAX)
     return;
   g_debug ("%s: filling up the %" G_GSIZE_FORMAT " bytes that the module still counts on", self->log.name, n_bytes);
-  zeros = g_bytes_new_take (g_malloc0 (n_bytes), n_bytes);
-  mefota_at_channel_write_unclaimed (self, zeros);
+  mefota_at_channel_write_filler (self, n_bytes);
 }
 
 /* ---- The data ---- */

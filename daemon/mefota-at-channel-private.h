@@ -34,6 +34,9 @@ struct _MefotaAtChannel
   MefotaAtCommand *lost;     /* last one abandoned: what looks like an answer to it is nobody's */
   gint64 drain_until;        /* monotonic; a chatty module is never quiet */
   gsize fill_at_prompt;      /* data announced by a lost command, should its prompt come yet */
+  gsize owed_data;           /* the most that the module may still take for data instead of commands */
+  guint unanswered;          /* tries of this synchronisation, while it may */
+  gboolean feeding;          /* it is being fed on suspicion; is in front of everything else */
   GError *data_error;        /* how the last data phase ended, if in an error before data_end() */
 };
 
@@ -68,6 +71,8 @@ void mefota_at_channel_run_next (MefotaAtChannel *self);
 void mefota_at_channel_set_timer (MefotaAtChannel *self, guint ms);
 void mefota_at_channel_clear_timer (MefotaAtChannel *self);
 void mefota_at_channel_write_unclaimed (MefotaAtChannel *self, GBytes *bytes);
+/* So many line ends: data to a module that counts on some, empty commands to one that does not. */
+void mefota_at_channel_write_filler (MefotaAtChannel *self, gsize n_bytes);
 
 /* ---- mefota-at-channel-route.c ---- */
 
@@ -94,7 +99,7 @@ void mefota_at_channel_data_connect (MefotaAtChannel *self);
 void mefota_at_channel_data_final (MefotaAtChannel *self, MefotaAtEvent event, const char *line);
 /* TRUE: it was the grace time that ended, not the command's. */
 gboolean mefota_at_channel_data_timer (MefotaAtChannel *self);
-/* A lost command's prompt, or data it still owes: the module is fed with zeros until it listens to commands again. */
+/* A lost command's prompt, or data it still owes: the module is fed with line ends until it listens to commands again. */
 void mefota_at_channel_data_fill (MefotaAtChannel *self, gsize n_bytes);
 /* @task is cancelled; TRUE: only this step ends, the command stays in flight. */
 gboolean mefota_at_channel_data_cancel (MefotaAtChannel *self, GTask *task);

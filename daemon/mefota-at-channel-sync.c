@@ -6,6 +6,41 @@
 /* What a module still owes comes within this much silence, or never. */
 #define QUIET_MS 1000
 #define DRAIN_MAX_US (10 * G_USEC_PER_SEC)
+/* So many tries without an answer make it likely that the module takes them for data, if it can be. */
+#define TRIES_BEFORE_FEEDING 3
+
+static void
+feed (MefotaAtChannel *self)
+{
+  g_message ("%s: no answer; the module may count on up to %" G_GSIZE_FORMAT " bytes of data, which it gets now",
+             self->log.name, self->owed_data);
+  self->feeding = TRUE;
+  mefota_at_channel_write_filler (self, self->owed_data);
+  self->owed_data = 0;
+}
+
+/* It has had enough. What the tty has taken already does no harm. */
+static void
+stop_feeding (MefotaAtChannel *self)
+{
+  if (!self->feeding)
+    return;
+  self->feeding = FALSE;
+  mefota_at_link_discard (self->link);
+  self->unclaimed = 0;
+}
+
+void
+mefota_at_channel_expect_data (MefotaAtChannel *self, gsize n_bytes)
+{
+  self->owed_data = n_bytes;
+}
+
+gboolean
+mefota_at_channel_owes_data (MefotaAtChannel *self)
+{
+  return self->owed_data > 0 || self->feeding;
+}
 
 /* While the line takes nothing, more of the same does not help. */
 static void
@@ -16,6 +51,12 @@ try_sync (MefotaAtChannel *self)
   mefota_at_channel_set_timer (self, self->retry_ms);
   if (mefota_at_link_is_writing (self->link))
     return;
+  self->feeding = FALSE;
+  if (self->owed_data > 0 && self->unanswered++ == TRIES_BEFORE_FEEDING)
+    {
+      feed (self);
+      return;
+    }
   mefota_at_log_sent (&self->log, "AT\r");
   mefota_at_sync_tried (&self->sync);
   mefota_at_channel_write_unclaimed (self, bytes);
@@ -29,7 +70,7 @@ finish_sync (MefotaAtChannel *self)
 
   mefota_at_channel_clear_timer (self);
   g_clear_pointer (&self->lost, mefota_at_command_free);
-  self->fill_at_prompt = 0;
+  self->fill_at_prompt = self->owed_data = self->unanswered = 0;
   mefota_at_framer_expect_prompt (&self->framer, FALSE);
   g_queue_init (&self->sync_tasks);
   while ((task = g_queue_pop_head (&tasks)) != NULL)
@@ -44,6 +85,7 @@ finish_sync (MefotaAtChannel *self)
 void
 mefota_at_channel_sync_final (MefotaAtChannel *self, gboolean ok)
 {
+  stop_feeding (self);
   if (!mefota_at_sync_final (&self->sync, ok))
     return;
   if (self->sync.phase == MEFOTA_AT_SYNC_OFF)

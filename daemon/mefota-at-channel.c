@@ -38,6 +38,24 @@ mefota_at_channel_write_unclaimed (MefotaAtChannel *self, GBytes *bytes)
   mefota_at_link_write (self->link, bytes);
 }
 
+void
+mefota_at_channel_write_filler (MefotaAtChannel *self, gsize n_bytes)
+{
+  static guint8 filler[16384];
+  g_autoptr (GBytes) whole = NULL;
+
+  memset (filler, '\r', sizeof filler);
+  whole = g_bytes_new_static (filler, sizeof filler);
+  for (gsize left = n_bytes, n; left > 0; left -= n)
+    {
+      g_autoptr (GBytes) part = NULL;
+
+      n = MIN (left, sizeof filler);
+      part = g_bytes_new_from_bytes (whole, 0, n);
+      mefota_at_channel_write_unclaimed (self, part);
+    }
+}
+
 static void
 start (MefotaAtChannel *self, MefotaAtCommand *command)
 {
@@ -103,6 +121,8 @@ mefota_at_channel_abandon_current (MefotaAtChannel *self)
   g_clear_pointer (&self->lost, mefota_at_command_free);
   self->lost = mefota_at_command_new (command->text, (const char *const *) command->prefixes, 0, NULL);
   self->lost->style = command->style;
+  if (command->data != NULL)
+    self->owed_data = MAX (self->owed_data, command->data->announced);
   if (phase == MEFOTA_AT_COMMAND_DATA)
     {
       mefota_at_link_discard (self->link);
@@ -360,6 +380,7 @@ mefota_at_channel_class_init (MefotaAtChannelClass *klass)
   object_class->finalize = mefota_at_channel_finalize;
   g_signal_new ("indication", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_POINTER);
   g_signal_new ("urc", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_BOOLEAN);
+  g_signal_new ("connect", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_BOOLEAN);
   g_signal_new ("hang-up", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 

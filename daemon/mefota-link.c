@@ -63,6 +63,7 @@ struct _MefotaLink
   gboolean watching;
   guint watch_id, silence_id, rate_id, reopen_id;
   guint rate, next_rate;
+  gsize expected_data; /* see mefota_link_expect_data() */
   guint busy_pause;
   char *last_refusal;
 };
@@ -295,6 +296,8 @@ try_next_rate (gpointer data)
   MefotaLink *self = data;
   g_autoptr (GError) error = NULL;
 
+  if (mefota_at_channel_owes_data (self->channel))
+    return G_SOURCE_CONTINUE;
   /* The configured one every other time: it is by far the likeliest. */
   self->rate = self->next_rate % 2 != 0 ? self->baud : other_rates[self->next_rate / 2];
   self->next_rate = (self->next_rate + 1) % (2 * G_N_ELEMENTS (other_rates));
@@ -313,6 +316,7 @@ on_synced (GObject *source, GAsyncResult *result, gpointer data)
     return;
   g_clear_handle_id (&self->rate_id, g_source_remove);
   g_clear_handle_id (&self->silence_id, g_source_remove);
+  self->expected_data = 0;
   if (self->state == MEFOTA_LINK_UP)
     return; /* it was only slow */
   if (self->rate != self->baud)
@@ -327,6 +331,8 @@ begin_probing (MefotaLink *self)
 {
   self->identifying = FALSE;
   g_clear_handle_id (&self->rate_id, g_source_remove);
+  if (self->expected_data > 0)
+    mefota_at_channel_expect_data (self->channel, self->expected_data);
   if (self->transport == MEFOTA_TRANSPORT_UART && MEFOTA_IS_TTY (self->stream))
     {
       self->next_rate = 0;
@@ -504,6 +510,12 @@ mefota_link_set_port (MefotaLink *self, const char *path)
       g_clear_handle_id (&self->reopen_id, g_source_remove);
       open_port (self);
     }
+}
+
+void
+mefota_link_expect_data (MefotaLink *self, gsize n_bytes)
+{
+  self->expected_data = n_bytes;
 }
 
 void

@@ -56,6 +56,9 @@ void mefota_link_identify (MefotaLink *self);
 void mefota_link_watch_silence (MefotaLink *self, gboolean watch);
 /* A command went unanswered: unless AT is answered soon, the module counts as gone. No-op on USB, where a hang-up tells. */
 void mefota_link_suspect (MefotaLink *self);
+/* The module may be left counting on so many bytes of data (0: it is not): should it be found silent, it is fed, and only
+ * then taken for away or for talking at another rate. Forgotten as soon as it has answered. */
+void mefota_link_expect_data (MefotaLink *self, gsize n_bytes);
 /* Closes for good. */
 void mefota_link_close (MefotaLink *self);
 
