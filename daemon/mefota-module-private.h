@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Shared by the files of the module only: mefota-module.c (core), -start.c (network, polled), -install.c (packages),
- * -commands.c (settings and diagnosis), -logs.c (the module's logs). */
+/* Shared by the files of the module only: mefota-module.c (core), -start.c (network, polled), -install.c and -transfer.c
+ * (packages), -commands.c (settings and diagnosis), -logs.c (the module's logs). */
 
 #include "mefota-inhibitor.h"
 #include "mefota-module.h"
@@ -51,7 +51,7 @@ struct _MefotaModule
 
   /* packages */
   MefotaPackage *package;
-  gpointer transfer; /* mefota-module-install.c's own */
+  gpointer transfer; /* mefota-module-transfer.c's own */
 };
 
 /* ---- core ---- */
@@ -101,6 +101,15 @@ void mefota_module_start_transfer (MefotaModule *self);
 /* After the end: the private copy goes. */
 void mefota_module_drop_package (MefotaModule *self);
 gboolean mefota_module_can_adb (MefotaModule *self);
+/* Copies that no upgrade needs go: those of a daemon that was killed while it made one. */
+void mefota_module_sweep_packages (MefotaModule *self);
+/* self->package, from the copy that the upgrade names. Errors: as mefota_package_open() */
+gboolean mefota_module_open_package (MefotaModule *self, GError **error);
+/* self->package is there and a slot is taken: from here to the module's readiness; @task is answered then. */
+void mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperation operation, const char *expected,
+                                   const char *requested_by);
+/* Stops without a word to the module. */
+void mefota_module_drop_transfer (MefotaModule *self);
 
 /* ---- settings and diagnosis ---- */
 

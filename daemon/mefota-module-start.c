@@ -57,6 +57,14 @@ mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *event, voi
   self->pending_actions = mefota_upgrade_step (pending, timeouts (self), event, mefota_module_now ());
   if (self->pending_actions & MEFOTA_ACT_BEGUN)
     pending->id = (g_free (pending->id), g_uuid_string_random ());
+  if (self->package != NULL)
+    {
+      g_free (pending->package);
+      pending->package = g_strdup (mefota_package_get_path (self->package));
+      g_free (pending->package_sha256);
+      pending->package_sha256 = g_strdup (mefota_package_get_sha256 (self->package));
+      pending->package_size = mefota_package_get_size (self->package);
+    }
   if (!mefota_module_save (self, pending, error))
     return FALSE;
   self->pending = g_steal_pointer (&pending);

@@ -125,6 +125,13 @@ restore (MefotaModule *self)
       return;
     }
   self->upgrade = upgrade;
+  if (upgrade->state == MEFOTA_STATE_TRANSFERRING && upgrade->install_asked)
+    {
+      /* It may be installing: nothing is sent to it again. The version will tell, or that it never goes away. */
+      MefotaEvent event = { .type = MEFOTA_EVENT_INSTALLING };
+      mefota_upgrade_step (upgrade, &self->services->config->timeouts, &event, mefota_module_now ());
+      save_or_warn (self);
+    }
   if (mefota_upgrade_is_active (upgrade))
     {
       g_autoptr (GVariant) entry = mefota_store_history_get (self->services->store, upgrade->id);
@@ -574,6 +581,7 @@ mefota_module_close (MefotaModule *self)
   g_clear_handle_id (&self->window_id, g_source_remove);
   g_signal_handlers_disconnect_by_data (self->link, self);
   g_signal_handlers_disconnect_by_data (self->services->queue, self);
+  mefota_module_drop_transfer (self);
   g_cancellable_cancel (self->presence);
   mefota_link_close (self->link);
   g_clear_object (&self->inhibitor);
@@ -661,6 +669,8 @@ mefota_module_new (MefotaServices *services, const char *id, const char *physica
   g_signal_connect (services->queue, "turn", G_CALLBACK (on_turn), self);
   g_signal_connect (services->queue, "changed", G_CALLBACK (on_queue_changed), self);
   restore (self);
+  mefota_module_sweep_packages (self);
+  mefota_link_expect_data (self->link, self->upgrade->state == MEFOTA_STATE_TRANSFERRING ? self->upgrade->piece : 0);
   self->shown = get_state (self);
   keep (self, 0);
   return self;

@@ -46,6 +46,7 @@ static const struct
   FIELD ("package-sha256", STRING, package_sha256),
   FIELD ("package-size", UINT64, package_size),
   FIELD ("piece", UINT64, piece),
+  FIELD ("install-asked", BOOLEAN, install_asked),
 #undef FIELD
 };
 

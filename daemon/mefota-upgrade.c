@@ -166,6 +166,7 @@ begin (Step *s, MefotaOperation operation, MefotaState state, const char *target
   u->install_since = u->confirm_deadline = 0;
   u->started_at = s->now.wall;
   u->piece = 0;
+  u->install_asked = FALSE;
   u->state = MEFOTA_STATE_IDLE;
   s->actions |= MEFOTA_ACT_BEGUN;
   mefota_step_enter (s, state);
@@ -408,7 +409,8 @@ mefota_upgrade_is_active (const MefotaUpgrade *self)
 gboolean
 mefota_upgrade_can_cancel (const MefotaUpgrade *self)
 {
-  return self->state == MEFOTA_STATE_QUEUED || (self->state == MEFOTA_STATE_TRANSFERRING && !self->ending);
+  return self->state == MEFOTA_STATE_QUEUED
+         || (self->state == MEFOTA_STATE_TRANSFERRING && !self->ending && !self->install_asked);
 }
 
 gboolean

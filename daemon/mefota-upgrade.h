@@ -121,6 +121,7 @@ typedef struct
   char *package_sha256;
   guint64 package_size;
   guint64 piece;        /* bytes of the AT+ZCOMWRT that may be under way in the module */
+  gboolean install_asked; /* AT+ZCOMUPDATE may have been sent: on disk before it is */
 
   /* not kept */
   MefotaLook looking;
