@@ -121,9 +121,11 @@ on_changed (MefotaModule *module, gboolean at_once, gpointer data)
 
   sync_module (export);
   mefota_dbus_fota_manager_set_power_critical (export->bus->manager, mefota_guard_is_critical (export->bus->services->guard));
+  if (!at_once)
+    return;
   /* The skeleton merges changes until it is idle: a state passed through would never be seen. */
-  if (at_once)
-    g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->bus->manager));
 }
 
 static void

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon-lab.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+const char lab_steps[] = "on AT+FOTACTR\n"
+                         "ok\n"
+                         "hold started\n"
+                         "ind START\n"
+                         "ind DOWNLOADING:25%\n"
+                         "hold downloading\n"
+                         "ind DOWNLOADING:75%\n"
+                         "ind COSTTIME:0min17sec\n"
+                         "ind NEED_VERIFY\n"
+                         "hold verifying\n"
+                         "ind PASS_VERIFY\n"
+                         "hold passed\n"
+                         "ind UPDATING\n"
+                         "hold updating\n"
+                         "firmware $next\n"
+                         "reboot 5\n"
+                         "hold back\n"
+                         "ind SUCCESS_END\n"
+                         "hold said\n";
+
+const char lab_quick[] = "on AT+FOTACTR\n"
+                         "ok\n"
+                         "ind START\n"
+                         "ind DOWNLOADING:25%\n"
+                         "ind COSTTIME:0min17sec\n"
+                         "ind NEED_VERIFY\n"
+                         "ind PASS_VERIFY\n"
+                         "ind UPDATING\n"
+                         "firmware $next\n"
+                         "reboot 5\n"
+                         "ind SUCCESS_END\n";
+
+SimProcess *
+lab_sim (DaemonFixture *self, guint index)
+{
+  return g_ptr_array_index (self->sims, index);
+}
+
+SimProcess *
+lab_add_sim (DaemonFixture *self, const char *name, const char *wiring, const char *imei)
+{
+  g_autofree char *wired = g_strconcat ("wiring=", wiring, NULL);
+  g_autofree char *known = g_strconcat ("imei=", imei, NULL);
+
+  /* On a UART it must be away long enough for its silence to be noticed. */
+  return daemon_add_sim (self, name, wired, known, "time-scale=100", "linger=0.1",
+                         g_str_equal (wiring, "uart") ? "return-late=90" : NULL, NULL);
+}
+
+void
+lab_play (DaemonFixture *self, SimProcess *sim, const char *script)
+{
+  g_autofree char *path = daemon_path (self, "script");
+  g_autoptr (GError) error = NULL;
+
+  g_file_set_contents (path, script, -1, &error);
+  g_assert_no_error (error);
+  sim_control (sim, "script %s", path);
+}
+
+DaemonFixture *
+lab_new (const char *wiring, const char *script, const char *config)
+{
+  DaemonFixture *self = daemon_fixture_new ();
+  SimProcess *sim = lab_add_sim (self, "m0", wiring, IMEI);
+  g_autofree char *text = g_strconcat (g_str_equal (wiring, "uart") ? LAB_UART LAB_UART_TIMEOUTS : LAB_USB LAB_TIMEOUTS,
+                                       config, NULL);
+
+  if (script != NULL)
+    lab_play (self, sim, script);
+  daemon_start (self, text);
+  daemon_await_state (self, "m0", "idle");
+  return self;
+}
+
+void
+lab_upgrade (DaemonFixture *self, const char *target)
+{
+  daemon_call_ok (self, "m0", "Upgrade", g_variant_new ("(sa{sv})", target, NULL), -1);
+}
+
+void
+lab_pass (SimProcess *sim, const char *name)
+{
+  g_autofree char *hold = g_strconcat ("hold ", name, NULL);
+
+  sim_await (sim, hold);
+  sim_control (sim, "go %s", name);
+}
+
+char *
+lab_told (DaemonFixture *self, const char *module, const char *property, guint from)
+{
+  GString *all = g_string_new (NULL);
+
+  for (guint i = from; i < self->events->len; i++)
+    {
+      const DaemonEvent *event = g_ptr_array_index (self->events, i);
+      g_autofree char *text = NULL;
+      if (!event->is_property || strcmp (event->module, module) != 0 || strcmp (event->name, property) != 0)
+        continue;
+      text = g_variant_is_of_type (event->value, G_VARIANT_TYPE_STRING) ? g_variant_dup_string (event->value, NULL)
+                                                                        : g_variant_print (event->value, FALSE);
+      g_string_append_printf (all, "%s%s", all->len > 0 ? " " : "", text);
+    }
+  return g_string_free (all, FALSE);
+}
+
+guint
+lab_count (DaemonFixture *self, const char *module, const char *name)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->events->len; i++)
+    {
+      const DaemonEvent *event = g_ptr_array_index (self->events, i);
+      if (!event->is_property && g_str_equal (event->module, module) && g_str_equal (event->name, name))
+        n++;
+    }
+  return n;
+}
+
+char *
+lab_indications (DaemonFixture *self, const char *module, guint from)
+{
+  GString *all = g_string_new (NULL);
+
+  for (guint i = from; i < self->events->len; i++)
+    {
+      const DaemonEvent *event = g_ptr_array_index (self->events, i);
+      const char *status, *argument;
+      if (event->is_property || strcmp (event->module, module) != 0 || strcmp (event->name, "FotaInd") != 0)
+        continue;
+      g_variant_get (event->value, "(&s&s&s)", &status, &argument, NULL);
+      g_string_append_printf (all, "%s%s%s;", status, argument[0] != '\0' ? " " : "", argument);
+    }
+  return g_string_free (all, FALSE);
+}
+
+/* ---- reading ---- */
+
+typedef struct
+{
+  gboolean done;
+  GVariant *reply;
+} Reading;
+
+static void
+on_read (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Reading *reading = data;
+  g_autoptr (GError) error = NULL;
+
+  reading->reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_assert_no_error (error);
+  reading->done = TRUE;
+}
+
+/* Twice: what the daemon had to tell when the first came was told when the second is answered. */
+static GVariant *
+read_all (DaemonFixture *self, const char *path, const char *interface)
+{
+  g_autoptr (GVariant) reply = NULL;
+
+  for (int i = 0; i < 2; i++)
+    {
+      Reading reading = { FALSE };
+      g_dbus_connection_call (self->connection, "org.gosuncn.Fota", path, "org.freedesktop.DBus.Properties", "GetAll",
+                              g_variant_new ("(s)", interface), G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, -1, NULL,
+                              on_read, &reading);
+      DAEMON_AWAIT (self, reading.done);
+      g_clear_pointer (&reply, g_variant_unref);
+      reply = reading.reply;
+    }
+  return g_variant_get_child_value (reply, 0);
+}
+
+void
+lab_check_properties (DaemonFixture *self, const char *module)
+{
+  g_autofree char *path = g_strconcat ("/org/gosuncn/Fota/module/", module, NULL);
+  g_autoptr (GVariant) all = read_all (self, path, "org.gosuncn.Fota");
+  GVariantIter iter;
+  const char *name;
+  GVariant *value;
+
+  g_assert_cmpuint (g_variant_n_children (all), ==, 31);
+  g_variant_iter_init (&iter, all);
+  while (g_variant_iter_loop (&iter, "{&sv}", &name, &value))
+    {
+      GVariant *told = daemon_get (self, module, name);
+      g_autofree char *is = g_variant_print (value, TRUE);
+      g_autofree char *was = told != NULL ? g_variant_print (told, TRUE) : NULL;
+      if (g_strcmp0 (is, was) != 0)
+        g_test_message ("property %s", name);
+      g_assert_cmpstr (was, ==, is);
+    }
+}
+
+guint
+lab_commands (DaemonFixture *self, SimProcess *sim)
+{
+  g_autoptr (GVariant) all = read_all (self, "/org/gosuncn/Fota", "org.gosuncn.Fota.Manager");
+
+  /* The daemon has nothing more to send; the module looks at its port before it says so twice. */
+  sim_control (sim, "status");
+  sim_control (sim, "status");
+  return sim_count (sim, "rx ");
+}
+
+gboolean
+lab_logged (DaemonFixture *self, const char *text)
+{
+  g_autofree char *log = daemon_read_log (self);
+  return strstr (log, text) != NULL;
+}
+
+void
+lab_await_log (DaemonFixture *self, const char *text)
+{
+  DAEMON_AWAIT (self, lab_logged (self, text));
+}
+
+GVariant *
+lab_history (DaemonFixture *self, const char *module)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  GVariantDict filter;
+
+  g_variant_dict_init (&filter, NULL);
+  if (module != NULL)
+    g_variant_dict_insert (&filter, "module", "s", module);
+  reply = daemon_call (self, "", "GetHistory", g_variant_new ("(@a{sv})", g_variant_dict_end (&filter)), -1, &error);
+  g_assert_no_error (error);
+  return g_variant_get_child_value (reply, 0);
+}
+
+GVariant *
+lab_only_entry (DaemonFixture *self, const char *module)
+{
+  g_autoptr (GVariant) history = lab_history (self, module);
+
+  g_assert_cmpuint (g_variant_n_children (history), ==, 1);
+  return g_variant_get_child_value (history, 0);
+}
+
+const char *
+lab_lookup (GVariant *dictionary, const char *key)
+{
+  const char *value = NULL;
+
+  g_variant_lookup (dictionary, key, "&s", &value);
+  return value;
+}
