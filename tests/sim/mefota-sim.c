@@ -62,6 +62,7 @@ static const GOptionEntry entries[] = {
   { "firmware", 0, 0, G_OPTION_ARG_CALLBACK, on_shortcut, "Running firmware", "VERSION" },
   { "imei", 0, 0, G_OPTION_ARG_CALLBACK, on_shortcut, "Fifteen digits", "IMEI" },
   { "pace", 0, 0, G_OPTION_ARG_CALLBACK, on_shortcut, "Read no faster than at this rate", "BAUD" },
+  { "adb-port", 0, 0, G_OPTION_ARG_CALLBACK, on_shortcut, "TCP port of its adb daemon (adb connect)", "PORT|any" },
   { "set", 's', 0, G_OPTION_ARG_CALLBACK, on_set, "Set a switch, see below (may be repeated)", "KEY=VALUE" },
   { "script", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &option_scripts, "Play a script, see below (may be repeated)",
     "FILE|NAME" },

@@ -200,44 +200,54 @@ run_zadset (MefotaSim *self, Op op, const char *args, SimReply *reply)
       self->adb = g_ascii_toupper (*args) == 'D';
       sim_event (self, "adb %s", self->adb ? "on" : "off");
       reply->reboot = self->adb ? self->settings->adb_reenumerate : 0;
+      sim_adb_update (self->adbd);
     }
   else
     return SIM_REPLY_ERROR;
   return SIM_REPLY_OK;
 }
 
-/* Guide 3.2: which firmware takes host names. Versions compare by (major, minor, build) within one product line. */
-static gboolean
-takes_host_names (MefotaSim *self)
+/* Whether the firmware is of one of these product lines and not older. Versions compare by (major, minor, build). */
+gboolean
+sim_firmware_since (MefotaSim *self, const SimSince *since)
 {
-  static const struct { const char *line; guint version[3]; } since[] = {
-    { "ME3630C2C", { 1, 0, 6 } },
-    { "ZZDME3630C2C", { 1, 0, 1 } },
-    { "YDWLME3630C2C", { 1, 0, 1 } },
-    { "ME3630C2B", { 2, 0, 1 } },
-  };
   const char *firmware = self->settings->firmware;
 
-  if (self->settings->host_names != SIM_AUTO)
-    return self->settings->host_names == SIM_YES;
-  for (gsize i = 0; i < G_N_ELEMENTS (since); i++)
+  for (; since->line != NULL; since++)
     {
-      gsize length = strlen (since[i].line);
+      gsize length = strlen (since->line);
       g_auto (GStrv) numbers = NULL;
 
-      if (!g_str_has_prefix (firmware, since[i].line) || firmware[length] != 'V')
+      if (!g_str_has_prefix (firmware, since->line) || firmware[length] != 'V')
         continue;
       numbers = g_strsplit_set (firmware + length + 1, ".B", 3);
       for (guint n = 0; n < 3 && numbers[n] != NULL; n++)
         {
           guint number = (guint) g_ascii_strtoull (numbers[n], NULL, 10);
 
-          if (number != since[i].version[n])
-            return number > since[i].version[n];
+          if (number != since->version[n])
+            return number > since->version[n];
         }
       return TRUE;
     }
   return FALSE;
+}
+
+/* Guide 3.2: which firmware takes host names. */
+static gboolean
+takes_host_names (MefotaSim *self)
+{
+  static const SimSince since[] = {
+    { "ME3630C2C", { 1, 0, 6 } },
+    { "ZZDME3630C2C", { 1, 0, 1 } },
+    { "YDWLME3630C2C", { 1, 0, 1 } },
+    { "ME3630C2B", { 2, 0, 1 } },
+    { NULL },
+  };
+
+  if (self->settings->host_names != SIM_AUTO)
+    return self->settings->host_names == SIM_YES;
+  return sim_firmware_since (self, since);
 }
 
 static SimReplyKind
@@ -381,8 +391,10 @@ run_zcomupdate (MefotaSim *self, Op op, const char *args, SimReply *reply)
   SimBlock *block = sim_find_block (self, "AT+ZCOMUPDATE");
   gboolean good;
 
-  if (op != OP_BARE || self->upgrade != NULL || block == NULL || !sim_data_take_package (self, &good))
+  if (op != OP_BARE || self->upgrade != NULL || block == NULL)
     return SIM_REPLY_OK;
+  if (!sim_data_take_package (self, &good))
+    return self->settings->adb_missing == SIM_ADB_MISSING_ERROR ? SIM_REPLY_ERROR : SIM_REPLY_OK;
   sim_data_delete (self);
   mefota_sim_push_package (self, 0, NULL);
   sim_run_start (self, block, good ? SIM_RUN_UPGRADE : SIM_RUN_BARREN);

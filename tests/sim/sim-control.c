@@ -231,7 +231,9 @@ mefota_sim_describe_control (void)
                         "  data N, stalled N    switches mark-data, stall-after\n"
                         "  package BYTES SHA256 what AT+ZCOMUPDATE found (0 none: nothing); deleted: AT+ZCOMDEL\n"
                         "  firmware V           an upgrade took effect; done BLOCK: it is over\n"
-                        "  adb on|off           AT+ZADSET; flood N: how many indications a flood had; note TEXT\n");
+                        "  adb on|off           AT+ZADSET; flood N: how many indications a flood had; note TEXT\n"
+                        "  adb-port N           adb connect 127.0.0.1:N; adb-closed: no more\n"
+                        "  adb-push PATH BYTES SHA256, adb-data N, adb-remove PATH, adb-read PATH, adb-fault WORD\n");
   help = g_string_free (out, FALSE);
   return help;
 }

@@ -275,6 +275,7 @@ mefota_sim_start (MefotaSim *self, GError **error)
   self->cmee = self->settings->cmee;
   self->echo = self->settings->echo_boot != SIM_ECHO_OFF;
   self->baud = self->settings->baud;
+  self->adb = self->settings->adb_open;
   if (self->settings->start == SIM_START_OFF)
     return TRUE;
   if (!sim_port_appear (self->port, error))
@@ -285,6 +286,7 @@ mefota_sim_start (MefotaSim *self, GError **error)
     sim_boot (self);
   else
     sim_event (self, "ready");
+  sim_adb_update (self->adbd);
   return TRUE;
 }
 
@@ -307,6 +309,12 @@ const char *
 mefota_sim_get_device (MefotaSim *self)
 {
   return sim_port_get_device (self->port);
+}
+
+guint
+mefota_sim_get_adb_port (MefotaSim *self)
+{
+  return sim_adb_get_port (self->adbd);
 }
 
 const char *
@@ -369,6 +377,7 @@ mefota_sim_finalize (GObject *object)
   MefotaSim *self = MEFOTA_SIM (object);
 
   mefota_sim_stop (self);
+  sim_adb_free (self->adbd);
   sim_port_free (self->port);
   g_ptr_array_unref (self->runs);
   g_ptr_array_unref (self->blocks);
@@ -400,6 +409,7 @@ mefota_sim_init (MefotaSim *self)
 
   self->settings = sim_settings_new ();
   self->port = sim_port_new (self->settings, &funcs, self);
+  self->adbd = sim_adb_new (self);
   self->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) sim_block_unref);
   self->runs = g_ptr_array_new ();
   self->input = g_string_new (NULL);

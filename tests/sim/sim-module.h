@@ -37,6 +37,9 @@ gboolean mefota_sim_control (MefotaSim *self, const char *line, GError **error);
 /* What a package handed over with adb is to AT+ZCOMUPDATE; NULL @sha256 takes it away again. */
 void mefota_sim_push_package (MefotaSim *self, guint64 bytes, const char *sha256);
 
+/* The TCP port of the adb daemon (switch adb-port); 0 before it was opened for the first time. */
+guint mefota_sim_get_adb_port (MefotaSim *self);
+
 /* Removes the port and its link at once, and ends everything that runs. */
 void mefota_sim_stop (MefotaSim *self);
 

@@ -75,6 +75,7 @@ on_booted (gpointer user_data)
   self->power = SIM_POWER_UP;
   g_string_truncate (self->early, 0);
   sim_event (self, "ready");
+  sim_adb_update (self->adbd);
   if (length > 0)
     sim_at_received (self, (const guint8 *) early, length);
   if (self->polling_in_force && self->settings->poll_after > 0)
@@ -117,6 +118,7 @@ go_down (MefotaSim *self)
   self->power = SIM_POWER_DOWN;
   self->away = self->leaving = FALSE;
   forget (self);
+  sim_adb_update (self->adbd);
   if (is_usb (self))
     {
       sim_port_vanish (self->port);
@@ -172,6 +174,7 @@ sim_vanish (MefotaSim *self)
   if (is_usb (self))
     sim_port_vanish (self->port);
   sim_event (self, is_usb (self) ? "vanished" : "silent");
+  sim_adb_update (self->adbd);
 }
 
 gboolean
@@ -188,6 +191,7 @@ sim_return (MefotaSim *self, GError **error)
     return FALSE;
   self->away = FALSE;
   sim_event (self, "port %s", sim_port_get_path (self->port));
+  sim_adb_update (self->adbd);
   if (self->power == SIM_POWER_OFF)
     sim_boot (self);
   return TRUE;
@@ -277,6 +281,7 @@ sim_power_off (MefotaSim *self)
   sim_port_vanish (self->port);
   self->power = SIM_POWER_OFF;
   self->away = self->leaving = FALSE;
+  sim_adb_update (self->adbd);
 }
 
 static gboolean

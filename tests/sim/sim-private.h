@@ -20,6 +20,7 @@ typedef enum
 typedef enum { SIM_DATA_NONE, SIM_DATA_PROMPT, SIM_DATA_CONNECT, SIM_DATA_BYTES, SIM_DATA_FINAL } SimDataStage;
 
 typedef struct _SimRun SimRun;
+typedef struct _SimAdb SimAdb;
 
 struct _MefotaSim
 {
@@ -93,6 +94,7 @@ struct _MefotaSim
   guint64 data_total; /* of this package, refused pieces included */
   gboolean stalled;
   gboolean adb;
+  SimAdb *adbd;
 };
 
 /* sim-module.c */
@@ -142,6 +144,14 @@ typedef struct
   int answer;    /* AT+FOTACTR=: 0 or 1, else -1 */
 } SimReply;
 
+/* A list of product lines, ended by a NULL one, each with its first version (major, minor, build). */
+typedef struct
+{
+  const char *line;
+  guint version[3];
+} SimSince;
+
+gboolean sim_firmware_since (MefotaSim *self, const SimSince *since);
 SimReplyKind sim_command_run (MefotaSim *self, const char *command, SimReply *reply);
 const char *sim_cme_text (int code);
 
@@ -153,6 +163,14 @@ void sim_data_delete (MefotaSim *self);
 void sim_data_resume (MefotaSim *self);
 /* The package that AT+ZCOMUPDATE finds: FALSE if none; @good: whether it is the expected one. */
 gboolean sim_data_take_package (MefotaSim *self, gboolean *good);
+
+/* sim-adb.c: the module's adb daemon, there after AT+ZADSET=D */
+SimAdb *sim_adb_new (MefotaSim *sim);
+void sim_adb_free (SimAdb *self);
+/* The module came, went, or changed its mind about adb. */
+void sim_adb_update (SimAdb *self);
+/* Listens if switch adb-port says so and the module can be reached. */
+guint sim_adb_get_port (SimAdb *self);
 
 /* sim-run.c */
 typedef enum

@@ -144,6 +144,23 @@ static const Switch switches[] = {
   { "usb-write", T_WORD, AT (usb_write), "error", "error|ok", "AT+ZCOMWRT on a module wired by USB" },
   { "piece-limit", T_UINT, AT (piece_limit), "524288", NULL, "longest piece" },
   { "expect-package", T_STRING, AT (expect_package), "", NULL, "SHA-256 without which the upgrade comes to nothing" },
+
+  HEADING ("Package and logs over adb (after AT+ZADSET=D)"),
+  { "adb-port", T_STRING, AT (adb_port), "", NULL,
+    "TCP port on 127.0.0.1 of the adb daemon (adb connect), or any; none without it" },
+  { "adb-open", T_BOOL, AT (adb_open), "false", NULL, "open from the start, without AT+ZADSET=D" },
+  { "adb-refuse", T_WORD, AT (adb_refuse), "takes", "takes|silent|auth|streams",
+    "silent: never answers a connection; auth: no key is good enough; streams: refuses push, pull and shell" },
+  { "adb-fault", T_WORD, AT (adb_fault), "none", "none|cut|vanish|stall|full",
+    "once, in a push: cuts the connection, hangs up altogether, takes no more, or its storage is full" },
+  { "adb-fault-after", T_UINT, AT (adb_fault_after), "0", NULL, "... after N bytes of the file" },
+  { "adb-pace", T_UINT, AT (adb_pace), "0", NULL, "takes so many bytes a second; 0: as they come; never scaled" },
+  { "adb-lie", T_BOOL, AT (adb_lie), "false", NULL, "tells files shorter by a byte than they are" },
+  { "adb-listing", T_WORD, AT (adb_listing), "plain", "plain|hostile|endless|huge",
+    "log folders: ordinary; names that lead elsewhere, links and devices; no end; a file without end" },
+  { "adb-path", T_WORD, AT (adb_path), "auto", "auto|cache|data",
+    "where AT+ZCOMUPDATE looks: by firmware (guide 2.3.2), /cache/delta.package, or /data/update.zip" },
+  { "adb-missing", T_WORD, AT (adb_missing), "ok", "ok|error", "AT+ZCOMUPDATE without a package" },
 };
 
 static const char *const fault_words[] = { "ok",     "error",   "cme",  "silent", "late",

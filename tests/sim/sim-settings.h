@@ -109,6 +109,17 @@ typedef struct
   guint usb_write;
   guint piece_limit;
   char *expect_package;
+  /* adb */
+  char *adb_port;
+  gboolean adb_open;
+  guint adb_refuse;
+  guint adb_fault;
+  guint adb_fault_after;
+  guint adb_pace;
+  gboolean adb_lie;
+  guint adb_listing;
+  guint adb_path;
+  guint adb_missing;
 } SimSettings;
 
 enum { SIM_WIRING_USB, SIM_WIRING_UART };
@@ -132,6 +143,11 @@ enum { SIM_HANGUP_REBOOT, SIM_HANGUP_LINK };
 enum { SIM_WRONG_BAUD_GARBAGE, SIM_WRONG_BAUD_SILENCE };
 enum { SIM_PROMPT_GUIDE, SIM_PROMPT_CONNECT, SIM_PROMPT_NONE };
 enum { SIM_REFUSE_START, SIM_REFUSE_END };
+enum { SIM_ADB_TAKES, SIM_ADB_SILENT, SIM_ADB_AUTH, SIM_ADB_STREAMS };
+enum { SIM_ADB_FAULT_NONE, SIM_ADB_FAULT_CUT, SIM_ADB_FAULT_VANISH, SIM_ADB_FAULT_STALL, SIM_ADB_FAULT_FULL };
+enum { SIM_ADB_LISTING_PLAIN, SIM_ADB_LISTING_HOSTILE, SIM_ADB_LISTING_ENDLESS, SIM_ADB_LISTING_HUGE };
+enum { SIM_ADB_PATH_AUTO, SIM_ADB_PATH_CACHE, SIM_ADB_PATH_DATA };
+enum { SIM_ADB_MISSING_OK, SIM_ADB_MISSING_ERROR };
 enum { SIM_ATI_ME3630, SIM_ATI_SIBLING };
 
 #define SIM_FOREVER 1e9 /* seconds of a duration given as "forever" or "never" */
