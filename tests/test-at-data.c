@@ -174,13 +174,13 @@ test_data_timeout (Fixture *f, gconstpointer user_data)
 }
 
 static void
-on_filled (Fixture *f, gsize n_zeros)
+on_filled (Fixture *f, gsize n_ends)
 {
   guint deadline = g_timeout_add_seconds (DEADLINE_SECONDS, on_deadline, f);
-  gsize zeros = 0;
+  gsize ends = 0;
 
-  g_source_destroy (f->listener); /* zeros are no text */
-  while (zeros < n_zeros)
+  g_source_destroy (f->listener); /* line ends alone are no text */
+  while (ends < n_ends)
     {
       GPollFD heard = { .fd = f->master, .events = G_IO_IN };
       char buffer[64];
@@ -189,10 +189,10 @@ on_filled (Fixture *f, gsize n_zeros)
       g_main_context_iteration (NULL, FALSE);
       if (g_poll (&heard, 1, 1) == 0)
         continue;
-      n = read (f->master, buffer, MIN (sizeof buffer, n_zeros - zeros));
+      n = read (f->master, buffer, MIN (sizeof buffer, n_ends - ends));
       for (gssize i = 0; i < n; i++)
-        g_assert_cmpint (buffer[i], ==, 0);
-      zeros += (gsize) MAX (n, 0);
+        g_assert_cmpint (buffer[i], ==, '\r');
+      ends += (gsize) MAX (n, 0);
     }
   g_source_remove (deadline);
   g_source_unref (f->listener);
