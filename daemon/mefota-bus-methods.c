@@ -58,6 +58,8 @@ return_error (Call *call, GError *error)
 static void
 return_value (Call *call, GVariant *value)
 {
+  if (call->module != NULL)
+    mefota_bus_flush (call->bus, call->module); /* what the call changed is told before it returns */
   g_dbus_method_invocation_return_value (call->invocation, value);
   call_free (call);
 }

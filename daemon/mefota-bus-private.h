@@ -25,4 +25,7 @@ void mefota_bus_return_error (GDBusMethodInvocation *invocation, GError *error);
 void mefota_bus_handle_module (MefotaBus *self, MefotaDbusFota *skeleton, MefotaModule *module);
 void mefota_bus_handle_manager (MefotaBus *self);
 
+/* Tells now what changed of @module. */
+void mefota_bus_flush (MefotaBus *self, MefotaModule *module);
+
 G_END_DECLS

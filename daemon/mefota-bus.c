@@ -128,6 +128,15 @@ on_changed (MefotaModule *module, gboolean at_once, gpointer data)
   g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->bus->manager));
 }
 
+void
+mefota_bus_flush (MefotaBus *self, MefotaModule *module)
+{
+  Export *export = g_hash_table_lookup (self->exports, module);
+
+  if (export != NULL)
+    g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
+}
+
 static void
 export_unref (gpointer data)
 {
