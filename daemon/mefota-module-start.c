@@ -194,9 +194,9 @@ explain_refusal (MefotaModule *self, const GError *error)
   if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
     return g_error_copy (error);
   return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
-                      "The module refused to start (%s%s%s): it allows one upgrade at a time and may be in one already "
-                      "(guide 3.4); wait for it, or restart the module.",
-                      error->message, self->pending_failure != NULL ? ", " : "",
+                      "%s It allows one upgrade at a time and may be in one already%s%s (guide 3.4): wait for its end, or "
+                      "restart the module.",
+                      error->message, self->pending_failure != NULL ? ", for it also said " : "",
                       self->pending_failure != NULL ? self->pending_failure->status : "");
 }
 
