@@ -238,12 +238,17 @@ mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback call
 static void
 on_restarting (GObject *source, GAsyncResult *result, gpointer data)
 {
-  GTask *task = data;
+  g_autoptr (GTask) task = data;
   MefotaModule *self = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
 
   /* It may be gone before its OK has been read; that was what was asked for. */
-  self->awaited = TRUE;
-  on_ok (source, result, task);
+  self->awaited = !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR);
+  if (error != NULL)
+    return_error (task, g_steal_pointer (&error));
+  else
+    g_task_return_boolean (task, TRUE);
 }
 
 void
