@@ -242,7 +242,8 @@ on_answered (GObject *source, GAsyncResult *result, gpointer data)
     return;
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     {
-      begin_probing (self); /* not awake after all */
+      set_state (self, MEFOTA_LINK_PROBING); /* not awake after all, or not any more */
+      begin_probing (self);
       return;
     }
   if (error == NULL)

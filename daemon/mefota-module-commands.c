@@ -162,6 +162,15 @@ on_settings_read (GObject *source, GAsyncResult *result, gpointer data)
   else if (!mefota_upgrade_is_active (self->upgrade))
     remember (self);
   mefota_module_show (self);
+}
+
+/* Only the reading that began after the identity of a Refresh was read ends it. */
+static void
+on_refreshed (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (MefotaModule) self = g_object_ref (data);
+
+  on_settings_read (source, result, data);
   finish_refresh (self);
 }
 
@@ -186,7 +195,8 @@ mefota_module_read_settings (MefotaModule *self)
         g_warning ("%s: its version cannot be recorded: %s", self->id, error->message);
     }
   if (channel != NULL)
-    mefota_settings_read_async (channel, command_ms (self), self->presence, on_settings_read, g_object_ref (self));
+    mefota_settings_read_async (channel, command_ms (self), self->presence,
+                                self->refresh_task != NULL ? on_refreshed : on_settings_read, g_object_ref (self));
 }
 
 /* ---- one command, one OK ---- */

@@ -431,6 +431,15 @@ on_indication (MefotaLink *link, const MefotaIndication *indication, gpointer da
 }
 
 static void
+fail_refresh (MefotaModule *self, MefotaError code, const char *message)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->refresh_task);
+
+  if (task != NULL)
+    g_task_return_new_error (task, MEFOTA_ERROR, code, "%s", message);
+}
+
+static void
 on_gone (MefotaLink *link, gpointer data)
 {
   g_autoptr (MefotaModule) self = g_object_ref (data);
@@ -442,11 +451,7 @@ on_gone (MefotaLink *link, gpointer data)
   self->settings_read = self->ended_here = FALSE;
   self->was_away = TRUE;
   self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
-  if (self->refresh_task != NULL)
-    {
-      g_autoptr (GTask) task = g_steal_pointer (&self->refresh_task);
-      g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "The module went away; try again when it is back.");
-    }
+  fail_refresh (self, MEFOTA_ERROR_NOT_PRESENT, "The module went away; try again when it is back.");
   mefota_module_step (self, &event);
 }
 
@@ -511,6 +516,8 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
 static void
 on_link_changed (MefotaLink *link, gpointer data)
 {
+  if (mefota_link_get_state (link) == MEFOTA_LINK_PROBING)
+    fail_refresh (data, MEFOTA_ERROR_TIMEOUT, "The module does not answer any more; try again when it is idle.");
   mefota_module_show (data);
 }
 
