@@ -49,7 +49,7 @@ lab_add_sim (DaemonFixture *self, const char *name, const char *wiring, const ch
   g_autofree char *known = g_strconcat ("imei=", imei, NULL);
 
   /* On a UART it must be away long enough for its silence to be noticed. */
-  return daemon_add_sim (self, name, wired, known, "time-scale=100", "linger=0.1",
+  return daemon_add_sim (self, name, wired, known, "time-scale=100", "linger=0.1", "boot-delay=0",
                          g_str_equal (wiring, "uart") ? "return-late=90" : NULL, NULL);
 }
 

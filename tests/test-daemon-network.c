@@ -114,11 +114,129 @@ test_phases (gconstpointer wiring)
   g_assert_cmpstr (lab_lookup (entry, "imei"), ==, IMEI);
 }
 
+/* Each word on its own, whatever comes how fast: none lost, merged or out of order. */
+static void
+test_flood (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+  guint from = f->events->len, n = 0;
+  guint64 sent;
+
+  sim_control (sim, "set quiet=true");
+  sim_control (sim, "flood 0 0.2 CHATTER: %%n");
+  sent = g_ascii_strtoull (sim_await (sim, "flood ") + strlen ("flood "), NULL, 10);
+  g_assert_cmpuint (sent, >, 100);
+  DAEMON_AWAIT (f, lab_count (f, "m0", "FotaInd") >= sent);
+  for (guint i = from; i < f->events->len; i++)
+    {
+      const DaemonEvent *event = g_ptr_array_index (f->events, i);
+      g_autofree char *want = g_strdup_printf ("CHATTER: %u", n);
+      const char *status, *argument, *raw;
+      if (event->is_property)
+        continue;
+      g_variant_get (event->value, "(&s&s&s)", &status, &argument, &raw);
+      g_assert_cmpstr (status, ==, "CHATTER");
+      g_assert_cmpstr (argument, ==, want + strlen ("CHATTER: "));
+      g_assert_cmpstr (raw, ==, want);
+      n++;
+    }
+  g_assert_cmpuint (n, ==, sent);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "idle");
+  g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 0);
+}
+
+/* START before, within and after the answer to AT+FOTACTR. */
+static void
+test_start_and_ok (void)
+{
+  static const char *const begins[] = { "ind START\nok\n", "ok\nind START\n", "ind START\nwait 2\nok\nwait 2\n",
+                                        "ind START\nind DOWNLOADING:25%\nind NEED_VERIFY\nok\n" };
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  for (guint i = 0; i < G_N_ELEMENTS (begins); i++)
+    {
+      g_autofree char *script = g_strconcat ("on AT+FOTACTR\n", begins[i], "ind UPDATING\nfirmware $next\nreboot 5\n", NULL);
+      guint from = f->events->len;
+      g_autofree char *states = NULL;
+
+      lab_play (f, sim, script);
+      sim_control (sim, "firmware " OLD_VERSION);
+      daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+      lab_upgrade (f, "");
+      daemon_await_finished (f, "m0", "success", NULL);
+      states = lab_told (f, "m0", "State", from);
+      g_assert_true (g_str_has_prefix (states, "starting downloading "));
+      g_assert_true (g_str_has_suffix (states, "updating rebooting checking idle"));
+      daemon_await_state (f, "m0", "idle");
+    }
+}
+
+/* The target goes first, quoted, and is what has to run afterwards. */
+static void
+test_target (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_steps, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  lab_upgrade (f, "WIFI_ME3630V1.0B05");
+  sim_await (sim, "rx AT+FOTATV=\"WIFI_ME3630V1.0B05\"");
+  sim_await (sim, "rx AT+FOTACTR");
+  g_assert_cmpuint (sim_count (sim, "rx AT+CPIN?"), ==, 1);
+  DAEMON_AWAIT (f, g_str_equal (daemon_get_string (f, "m0", "TargetVersion"), "WIFI_ME3630V1.0B05"));
+  for (const char *const *hold = (const char *const[]){ "started", "downloading", "verifying", "passed", "updating", NULL };
+       *hold != NULL; hold++)
+    lab_pass (sim, *hold);
+  daemon_await_finished (f, "m0", "success", NULL);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, "WIFI_ME3630V1.0B05");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "TargetVersion"), ==, ""); /* forgotten by its restart */
+  {
+    g_autoptr (GVariant) entry = lab_only_entry (f, NULL);
+    g_assert_cmpstr (lab_lookup (entry, "target-version"), ==, "WIFI_ME3630V1.0B05");
+    g_assert_true (g_str_has_prefix (lab_lookup (entry, "requested-by"), g_get_user_name ()));
+  }
+}
+
+/* What nobody here asked for is taken up, from whatever word it is noticed. */
+static void
+test_adopted (void)
+{
+  static const char *const words[] = { "START", "DOWNLOADING:50%", "NEED_VERIFY", "PASS_VERIFY", "UPDATING" };
+  static const char *const states[] = { "downloading", "downloading", "verifying", "updating", "updating" };
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    {
+      g_autofree char *id = g_strdup (daemon_get_string (f, "m0", "LastUpgrade"));
+      g_autoptr (GVariant) history = NULL;
+      g_autoptr (GVariant) entry = NULL;
+
+      sim_control (sim, "ind %s", words[i]);
+      daemon_await_state (f, "m0", states[i]);
+      g_assert_cmpstr (daemon_get_string (f, "m0", "Operation"), ==, "network");
+      g_assert_cmpstr (daemon_get_string (f, "m0", "FromVersion"), ==, OLD_VERSION);
+      g_assert_cmpstr (daemon_get_string (f, "m0", "LastUpgrade"), !=, id);
+      lab_check_properties (f, "m0");
+      sim_control (sim, "ind FAIL_END");
+      daemon_await_finished (f, "m0", "failure", "UpgradeFailed");
+      history = lab_history (f, "m0");
+      g_assert_cmpuint (g_variant_n_children (history), ==, i + 1);
+      entry = g_variant_get_child_value (history, 0);
+      g_assert_cmpstr (lab_lookup (entry, "requested-by"), ==, "module");
+    }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/daemon/network/phases/usb", "usb", test_phases);
   g_test_add_data_func ("/daemon/network/phases/uart", "uart", test_phases);
+  g_test_add_func ("/daemon/network/flood", test_flood);
+  g_test_add_func ("/daemon/network/start-and-ok", test_start_and_ok);
+  g_test_add_func ("/daemon/network/target", test_target);
+  g_test_add_func ("/daemon/network/adopted", test_adopted);
   return g_test_run ();
 }

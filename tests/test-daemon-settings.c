@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Settings, restart, single commands and readiness with the real daemon (contract 2.1, 2.5 and 5). */
+
+#include "daemon-lab.h"
+
+#include <string.h>
+
+static void
+ok (DaemonFixture *f, const char *method, GVariant *parameters)
+{
+  daemon_call_ok (f, "m0", method, parameters, -1);
+}
+
+static void
+refuse (DaemonFixture *f, const char *method, GVariant *parameters, const char *error, const char *part)
+{
+  g_autofree char *message = daemon_call_error (f, "m0", method, parameters, -1, error);
+  g_assert_nonnull (strstr (message, part));
+  g_assert_true (g_str_has_suffix (message, "."));
+}
+
+static GVariant *
+server (const char *address, guint port)
+{
+  return g_variant_new ("(sq)", address, port);
+}
+
+static GVariant *
+command (const char *text)
+{
+  return g_variant_new ("(su)", text, 0);
+}
+
+/* Set, read back, told. */
+static void
+test_set (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "114.55.56.19");
+  g_assert_cmpuint (daemon_get_number (f, "m0", "ServerPort"), ==, 45000);
+  g_assert_false (daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_cmpstr (daemon_get_string (f, "m0", "TargetVersion"), ==, "");
+
+  ok (f, "SetServer", server ("10.1.2.3", 65535));
+  sim_await (sim, "rx AT+FOTAIP=10.1.2.3,65535");
+  sim_await (sim, "rx AT+FOTAIP?");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "10.1.2.3");
+  g_assert_cmpuint (daemon_get_number (f, "m0", "ServerPort"), ==, 65535);
+
+  ok (f, "SetTargetVersion", g_variant_new ("(s)", "WIFI_ME3630V1.0B05"));
+  sim_await (sim, "rx AT+FOTATV=\"WIFI_ME3630V1.0B05\"");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "TargetVersion"), ==, "WIFI_ME3630V1.0B05");
+  lab_check_properties (f, "m0");
+
+  ok (f, "DeletePackage", NULL);
+  sim_await (sim, "rx AT+ZCOMDEL");
+}
+
+/* In force only after a restart; set back, nothing is left to wait for. */
+static void
+test_polling (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
+  g_assert_true (daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  ok (f, "SetPolling", g_variant_new ("(b)", FALSE));
+  g_assert_false (daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_false (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
+
+  /* Known over a restart of the daemon, as the module has not restarted. */
+  daemon_stop (f);
+  daemon_start (f, NULL);
+  daemon_await_state (f, "m0", "idle");
+  g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+
+  ok (f, "SetTargetVersion", g_variant_new ("(s)", "V1"));
+  ok (f, "Restart", NULL);
+  sim_await (sim, "rx AT+CFUN=1,1");
+  daemon_await_state (f, "m0", "absent");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "TargetVersion"), ==, "");
+  daemon_await_state (f, "m0", "idle");
+  g_assert_true (daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_false (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 0);
+  lab_check_properties (f, "m0");
+}
+
+/* What the module itself makes of it: its words, its silence, and another value behind its OK. */
+static void
+test_refusals (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "command=0.4\n");
+  SimProcess *sim = lab_sim (f, 0);
+  static const struct
+  {
+    const char *method;
+    const char *text;
+    const char *pattern;
+  } settings[] = {
+    { "SetServer", "('10.0.0.1', uint16 1)", "AT+FOTAIP=*" },
+    { "SetPolling", "(true,)", "AT+FOTAPOLLEN=*" },
+    { "SetTargetVersion", "('V1',)", "AT+FOTATV=*" },
+    { "DeletePackage", NULL, "AT+ZCOMDEL" },
+    { "Restart", NULL, "AT+CFUN*" },
+  };
+  static const struct
+  {
+    const char *action;
+    const char *error;
+    const char *part;
+  } answers[] = {
+    { "error", "ModuleError", "ERROR" },
+    { "cme SIM busy", "ModuleError", "SIM busy" },
+    { "cme 10", "ModuleError", "10" },
+    { "silent", "Timeout", "" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
+    for (guint k = 0; k < G_N_ELEMENTS (answers) - (i > 0 ? 1 : 0); k++) /* one silence is enough: it takes a while */
+      {
+        GVariant *parameters = settings[i].text != NULL ? g_variant_new_parsed (settings[i].text) : NULL;
+        sim_control (sim, "set fault=1x %s %s", settings[i].pattern, answers[k].action);
+        refuse (f, settings[i].method, parameters, answers[k].error, answers[k].part);
+      }
+  sim_control (sim, "set ignore-set=FOTAIP,FOTAPOLLEN,FOTATV");
+  refuse (f, "SetServer", server ("10.0.0.1", 1), "ModuleError", "114.55.56.19");
+  refuse (f, "SetPolling", g_variant_new ("(b)", TRUE), "ModuleError", "0");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "114.55.56.19");
+  g_assert_false (daemon_get_number (f, "m0", "PollingEnabled"));
+  sim_control (sim, "set ignore-set=");
+  ok (f, "SetTargetVersion", g_variant_new ("(s)", "V2"));
+  sim_control (sim, "set ignore-set=FOTATV");
+  refuse (f, "SetTargetVersion", g_variant_new ("(s)", "V3"), "ModuleError", "V2");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "idle");
+  lab_check_properties (f, "m0");
+}
+
+/* Wrong addresses, and host names where the firmware takes none: not a byte is sent. */
+static void
+test_server_arguments (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+  guint sent = lab_commands (f, sim);
+
+  refuse (f, "SetServer", server ("", 1), "InvalidArgument", "");
+  refuse (f, "SetServer", server ("1.2.3", 1), "InvalidArgument", "");
+  refuse (f, "SetServer", server ("1.2.3.256", 1), "InvalidArgument", "");
+  refuse (f, "SetServer", server ("::1", 1), "InvalidArgument", "");
+  refuse (f, "SetServer", server ("a b", 1), "InvalidArgument", "");
+  refuse (f, "SetServer", server ("a\r\nAT+CFUN=1,1", 1), "InvalidArgument", "");
+  refuse (f, "SetServer", server ("1.2.3.4", 0), "InvalidArgument", "");
+  refuse (f, "SetServer", server ("wecloud.iot.gosuncnwelink.com", 45000), "NotSupported", OLD_VERSION);
+  g_assert_cmpuint (lab_commands (f, sim), ==, sent);
+
+  sim_control (sim, "firmware ZZDME3630C2CV1.0B01");
+  ok (f, "Refresh", NULL);
+  ok (f, "SetServer", server ("wecloud.iot.gosuncnwelink.com", 45000));
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "wecloud.iot.gosuncnwelink.com");
+}
+
+/* Refresh returns with what was read after it was called, also while an earlier reading is under way. */
+static void
+test_refresh (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  for (guint i = 0; i < 4; i++)
+    {
+      g_autofree char *version = g_strdup_printf ("ME3630C1CV2.0B1%u", i);
+      sim_control (sim, "set next-firmware=ME3630C1CV2.0B2%u", i);
+      lab_upgrade (f, "");
+      daemon_await_finished (f, "m0", "success", NULL);
+      sim_control (sim, "firmware %s", version);
+      ok (f, "Refresh", NULL); /* while the settings are read that an upgrade may have lost */
+      g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, version);
+    }
+  lab_check_properties (f, "m0");
+}
+
+/* A module that falls silent: Timeout, and it is found again when it speaks. */
+static void
+test_refresh_silent (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "command=0.3\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set mute=forever");
+  refuse (f, "Refresh", NULL, "Timeout", "");
+  daemon_await_state (f, "m0", "probing");
+  refuse (f, "Refresh", NULL, "NotPresent", "");
+  sim_control (sim, "set mute=0");
+  daemon_await_state (f, "m0", "idle");
+  ok (f, "Refresh", NULL);
+  lab_check_properties (f, "m0");
+}
+
+/* What a restart of the module lost is put back, or only told. */
+static void
+test_restore (gconstpointer restore)
+{
+  g_autofree char *config = g_strdup_printf ("[policy]\nrestore-settings=%s\n", (const char *) restore);
+  gboolean back = g_str_equal (restore, "true");
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, config);
+  SimProcess *sim = lab_sim (f, 0);
+
+  ok (f, "SetServer", server ("10.0.0.9", 99));
+  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
+  sim_control (sim, "set lose-settings=server,polling");
+  ok (f, "Restart", NULL);
+  daemon_await_state (f, "m0", "absent");
+  daemon_await_state (f, "m0", "idle");
+  lab_await_log (f, "lost its setting AT+FOTAIP=10.0.0.9,99");
+  lab_await_log (f, "lost its setting AT+FOTAPOLLEN=1");
+  if (back)
+    {
+      DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99 && daemon_get_number (f, "m0", "PollingEnabled"));
+      g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+    }
+  else
+    {
+      lab_commands (f, sim);
+      g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "114.55.56.19");
+      g_assert_cmpuint (sim_count (sim, "rx AT+FOTAIP="), ==, 1);
+      g_assert_false (daemon_get_number (f, "m0", "PollingEnabled"));
+    }
+  lab_check_properties (f, "m0");
+}
+
+static char *
+send_command (DaemonFixture *f, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = daemon_call (f, "m0", "SendCommand", command (text), -1, &error);
+  g_autofree const char **lines = NULL;
+
+  g_assert_no_error (error);
+  g_variant_get (reply, "(^a&s)", &lines);
+  return g_strjoinv ("|", (char **) lines);
+}
+
+static void
+assert_answer (DaemonFixture *f, const char *text, const char *expected)
+{
+  g_autofree char *answer = send_command (f, text);
+  g_assert_cmpstr (answer, ==, expected);
+}
+
+static void
+test_send_command (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "command=0.4\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  assert_answer (f, "AT+CGMR", OLD_VERSION);
+  assert_answer (f, "at+csq", "+CSQ: 24,99");
+  assert_answer (f, "AT", "");
+  assert_answer (f, "AT+CGMI;+CGMM", "GOSUNCN|ME3630");
+  sim_control (sim, "set result=SUCCESS_END");
+  assert_answer (f, "AT+FOTACTR?", "+FOTACTR: SUCCESS_END");
+  sim_control (sim, "set fault=1x AT+CSQ line first");
+  assert_answer (f, "AT+CSQ", "first");
+  sim_control (sim, "set fault=1x AT+CSQ cme SIM busy");
+  refuse (f, "SendCommand", command ("AT+CSQ"), "ModuleError", "SIM busy");
+  refuse (f, "SendCommand", command ("AT+NONSENSE"), "ModuleError", "ERROR");
+  sim_control (sim, "set fault=1x AT+CSQ silent");
+  refuse (f, "SendCommand", command ("AT+CSQ"), "Timeout", "AT+CSQ");
+  assert_answer (f, "AT+CSQ", "+CSQ: 24,99");
+  sim_control (sim, "set fault=1x AT+CSQ late 100");
+  refuse (f, "SendCommand", g_variant_new ("(su)", "AT+CSQ", 100), "Timeout", "0.1");
+  assert_answer (f, "AT+CGMM", "ME3630"); /* the late answer is nobody's */
+}
+
+static char *
+readiness (DaemonFixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = daemon_call (f, "m0", "CheckReadiness", NULL, -1, &error);
+  g_autoptr (GVariantIter) iter = NULL;
+  GString *all = g_string_new (NULL);
+  const char *name, *detail;
+  gboolean good;
+
+  g_assert_no_error (error);
+  g_variant_get (reply, "(a(sbs))", &iter);
+  while (g_variant_iter_loop (iter, "(&sb&s)", &name, &good, &detail))
+    {
+      g_assert_true (g_str_has_suffix (detail, "."));
+      g_string_append_printf (all, "%s%c", name, good ? '+' : '-');
+    }
+  return g_string_free (all, FALSE);
+}
+
+/* Also in an upgrade: what was last known, and not a byte. */
+static void
+test_readiness (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_steps, "");
+  SimProcess *sim = lab_sim (f, 0);
+  g_autofree char *good = readiness (f);
+  g_autofree char *bad = NULL;
+  g_autofree char *during = NULL;
+  guint sent;
+
+  g_assert_cmpstr (good, ==, "sim+registered+network+idle+");
+  sim_control (sim, "set creg=0");
+  sim_control (sim, "set cereg=0");
+  bad = readiness (f);
+  g_assert_cmpstr (bad, ==, "sim+registered-network+idle+");
+  sim_control (sim, "set creg=5");
+  lab_upgrade (f, "");
+  sim_await (sim, "hold started");
+  sent = lab_commands (f, sim);
+  during = readiness (f);
+  g_assert_cmpstr (during, ==, "sim+registered+network+idle-");
+  g_assert_cmpuint (lab_commands (f, sim), ==, sent);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/daemon/settings/set", test_set);
+  g_test_add_func ("/daemon/settings/polling", test_polling);
+  g_test_add_func ("/daemon/settings/refusals", test_refusals);
+  g_test_add_func ("/daemon/settings/server-arguments", test_server_arguments);
+  g_test_add_func ("/daemon/settings/refresh", test_refresh);
+  g_test_add_func ("/daemon/settings/refresh-silent", test_refresh_silent);
+  g_test_add_data_func ("/daemon/settings/restore/true", "true", test_restore);
+  g_test_add_data_func ("/daemon/settings/restore/false", "false", test_restore);
+  g_test_add_func ("/daemon/settings/send-command", test_send_command);
+  g_test_add_func ("/daemon/settings/readiness", test_readiness);
+  return g_test_run ();
+}
