@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* 1, 16, 64, 256 modules that upgrade at once in one daemon: what each costs, and how fast one more module's indications
+ * come through meanwhile. */
+
+#include "bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct
+{
+  Bench *bench;
+  guint finished, succeeded;
+  GArray *latencies;
+} Run;
+
+typedef struct
+{
+  double cpu_ms, memory_kib, latency, latency_high;
+} Cost;
+
+static void
+on_signal (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *signal,
+           GVariant *parameters, gpointer data)
+{
+  Run *run = data;
+  const char *text;
+
+  if (g_str_equal (signal, "Finished"))
+    {
+      g_variant_get_child (parameters, 0, "&s", &text);
+      run->finished++;
+      run->succeeded += g_str_equal (text, "success") ? 1 : 0;
+    }
+  else if (g_str_has_suffix (path, "/probe"))
+    {
+      struct timespec t;
+      double latency;
+      g_variant_get_child (parameters, 1, "&s", &text);
+      clock_gettime (CLOCK_MONOTONIC, &t);
+      latency = ((double) t.tv_sec * 1e9 + (double) t.tv_nsec - (double) g_ascii_strtoll (text, NULL, 10)) / 1000;
+      g_array_append_val (run->latencies, latency);
+    }
+}
+
+static Cost
+measure (guint n, double empty)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autofree char *count = g_strdup_printf ("%u", n);
+  g_autoptr (BenchProcess) sims
+      = bench_spawn (bench, (const char *[]){ bench_program ("BENCH_SIMS"), bench->folder, count, NULL }, TRUE);
+  g_autoptr (BenchProcess) probe = bench_start_module (bench, "probe");
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (BenchProcess) daemon = NULL;
+  g_autoptr (GArray) latencies = g_array_new (FALSE, FALSE, sizeof (double));
+  Run run = { .bench = bench, .latencies = latencies };
+  double before, memory = 0;
+  Cost cost;
+  int pid;
+
+  bench_expect (sims, "ready");
+  g_ptr_array_add (names, g_strdup ("probe"));
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (names, g_strdup_printf ("s%u", i));
+  daemon = bench_start_daemon (bench, names->len, (const char *const *) names->pdata);
+  pid = bench_get_pid (daemon);
+  g_dbus_connection_signal_subscribe (bench->connection, BENCH_DAEMON_NAME, BENCH_DAEMON_NAME, NULL, NULL, NULL,
+                                      G_DBUS_SIGNAL_FLAGS_NONE, on_signal, &run, NULL);
+  g_variant_unref (bench_call (bench, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL));
+
+  before = bench_cpu_ns (pid);
+  bench_tell (probe, "400 50\n");
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *path = g_strdup_printf (BENCH_MODULE_PATH "s%u", i);
+      g_dbus_connection_call (bench->connection, BENCH_DAEMON_NAME, path, BENCH_DAEMON_NAME, "Upgrade",
+                              g_variant_new_parsed ("('', @a{sv} {})"), NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, NULL, NULL);
+    }
+  while (run.finished < n || run.latencies->len < 400)
+    {
+      g_main_context_iteration (NULL, TRUE);
+      if (run.latencies->len % 20 == 0)
+        memory = MAX (memory, bench_smaps (pid, "Pss"));
+    }
+  cost.cpu_ms = (bench_cpu_ns (pid) - before) / 1e6 / n;
+  cost.memory_kib = (memory - empty) / n;
+  cost.latency = bench_median (run.latencies);
+  cost.latency_high = bench_quantile (run.latencies, 0.99);
+  if (run.succeeded < n)
+    bench_note ("%u of %u upgrades failed", n - run.succeeded, n);
+  return cost;
+}
+
+/* One daemon with the probing module alone: what is there before any module upgrades. */
+static double
+measure_empty (double *cpu_ms)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (BenchProcess) probe = bench_start_module (bench, "probe");
+  g_autoptr (BenchProcess) daemon = bench_start_daemon (bench, 1, (const char *[]){ "probe" });
+  double before = bench_cpu_ns (bench_get_pid (daemon));
+
+  bench_tell (probe, "400 50\n");
+  bench_expect (probe, "sent");
+  *cpu_ms = (bench_cpu_ns (bench_get_pid (daemon)) - before) / 1e6;
+  return bench_smaps (bench_get_pid (daemon), "Pss");
+}
+
+int
+main (void)
+{
+  static const guint sizes[] = { 1, 16, 64, 256 };
+  Cost costs[G_N_ELEMENTS (sizes)];
+  double probe_cpu, empty = measure_empty (&probe_cpu);
+
+  printf ("%-18s %14s %16s %18s %18s\n", "upgrades at once", "CPU each, ms", "memory each, KiB", "indication p50, us",
+          "indication p99, us");
+  for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      costs[i] = measure (sizes[i], empty);
+      costs[i].cpu_ms -= probe_cpu / sizes[i];
+      printf ("%-18u %14.2f %16.1f %18.0f %18.0f\n", sizes[i], costs[i].cpu_ms, costs[i].memory_kib, costs[i].latency,
+              costs[i].latency_high);
+      fflush (stdout);
+    }
+  bench_head ("scale", "");
+  bench_ratio ("CPU a module, 256 against 16", NAN, NAN, costs[3].cpu_ms / costs[1].cpu_ms, "", 1.1);
+  bench_ratio ("memory a module, 256 against 16", NAN, NAN, costs[3].memory_kib / costs[1].memory_kib, "", 1.1);
+  return 0;
+}
