@@ -346,7 +346,7 @@ on_written (GObject *source, GAsyncResult *result, gpointer data)
     g_task_return_error (task, g_steal_pointer (&error));
   else
     mefota_settings_read_async (MEFOTA_AT_CHANNEL (source), w->timeout_ms, g_task_get_cancellable (task), on_read_back,
-                                g_steal_pointer (&task));
+                                g_object_ref (task));
 }
 
 void
