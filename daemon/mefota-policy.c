@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mefota-policy.h"
 
-#define MINUTES_A_DAY (24 * 60)
+/* A window that a change of the clock skips comes the next day. */
+#define MINUTES_TO_LOOK (50 * 60)
 
 static const char *const confirm_words[] = {
   [MEFOTA_CONFIRM_ASK] = "ask",
@@ -54,21 +55,33 @@ mefota_policy_answer (const MefotaPolicy *policy, int minute, gboolean held, gbo
   return MEFOTA_ANSWER_ALLOW;
 }
 
+static gboolean
+is_in_window (const MefotaPolicy *policy, GDateTime *local)
+{
+  return mefota_policy_in_window (policy, g_date_time_get_hour (local) * 60 + g_date_time_get_minute (local));
+}
+
 gint64
 mefota_policy_seconds_to_window (const MefotaPolicy *policy, GDateTime *local_now)
 {
+  gboolean was_inside = is_in_window (policy, local_now);
+  g_autoptr (GDateTime) minute = NULL;
+
   if (!has_window (policy))
     return -1;
-  /* Today's beginning or tomorrow's; an hour that the clock skips begins where the clock goes on. */
-  for (int day = 0; day < 2; day++)
+  /* Minute after minute, as the clock on the wall shows them: where it skips an hour, or shows one twice, no calculation
+   * knows better. */
+  minute = g_date_time_add_seconds (local_now, -g_date_time_get_seconds (local_now));
+  for (guint i = 0; i < MINUTES_TO_LOOK; i++)
     {
-      g_autoptr (GDateTime) date = g_date_time_add_days (local_now, day);
-      g_autoptr (GTimeZone) zone = g_time_zone_ref (g_date_time_get_timezone (local_now));
-      g_autoptr (GDateTime) begins
-          = g_date_time_new (zone, g_date_time_get_year (date), g_date_time_get_month (date),
-                             g_date_time_get_day_of_month (date), policy->window_from / 60, policy->window_from % 60, 0);
-      if (begins != NULL && g_date_time_compare (begins, local_now) > 0)
-        return g_date_time_difference (begins, local_now) / G_TIME_SPAN_SECOND + 1;
+      g_autoptr (GDateTime) next = g_date_time_add_minutes (minute, 1);
+      gboolean inside = is_in_window (policy, next);
+
+      if (inside && !was_inside)
+        return (g_date_time_difference (next, local_now) + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
+      was_inside = inside;
+      g_date_time_unref (minute);
+      minute = g_steal_pointer (&next);
     }
-  return MINUTES_A_DAY * 60;
+  return -1; /* it begins and ends at the same minute */
 }
