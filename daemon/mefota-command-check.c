@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mefota-command-check.h"
 
+#include <string.h>
+
 #include "mefota-error.h"
 
-/* What SendCommand does not send, by the beginning of one command of the line (upper case, no blanks, without AT). A query
- * or test form (NAME? or NAME=?) is always allowed. */
+/* What SendCommand does not send, by the beginning of one command of the line (upper case, no blanks, without AT). The
+ * query or test form of an extended command (+NAME? or +NAME=?) is always allowed. */
 static const struct
 {
   const char *begins;
@@ -20,6 +22,7 @@ static const struct
   { "+IPR=", "set baud in mefotad.conf" },
   { "+IFC=", "set flow-control in mefotad.conf" },
   { "+CMGS", "it takes data; use a terminal while mefotad is stopped" },
+  { "+CMGC", "it takes data; use a terminal while mefotad is stopped" },
   { "+CMGW", "it takes data; use a terminal while mefotad is stopped" },
   { "+CGDATA", "it takes data; use a terminal while mefotad is stopped" },
   { "D", "it takes the line over for data; use a terminal while mefotad is stopped" },
@@ -30,9 +33,40 @@ static const struct
 };
 
 static gboolean
+is_extended (char c)
+{
+  return c != '\0' && strchr ("+^*$%#", c) != NULL;
+}
+
+static gboolean
 is_query (const char *part)
 {
-  return g_str_has_suffix (part, "?");
+  const char *end = part + 1;
+
+  if (!is_extended (part[0]))
+    return FALSE;
+  while (g_ascii_isalnum (*end))
+    end++;
+  return strcmp (end, "?") == 0 || strcmp (end, "=?") == 0;
+}
+
+/* The next command of the line at *@rest, which is moved behind it. An extended one, and dialling, goes on to the semicolon;
+ * basic ones follow each other directly: E0Q0V1+CGMR. */
+static char *
+next_part (const char **rest)
+{
+  const char *begin = *rest;
+  const char *end = begin;
+
+  if (is_extended (*begin) || *begin == 'D')
+    end += strcspn (begin, ";");
+  else
+    {
+      end += *begin == '&' && begin[1] != '\0' ? 2 : 1;
+      end += strspn (end, "0123456789=?");
+    }
+  *rest = end;
+  return g_strndup (begin, end - begin);
 }
 
 static gboolean
@@ -52,7 +86,7 @@ gboolean
 mefota_command_check (const char *command, guint max_length, GError **error)
 {
   g_autoptr (GString) plain = g_string_new (NULL);
-  g_auto (GStrv) parts = NULL;
+  const char *rest;
 
   for (const char *c = command; *c != '\0'; c++)
     {
@@ -76,9 +110,12 @@ mefota_command_check (const char *command, guint max_length, GError **error)
                    "The command has %zu bytes, this module takes %u; send a shorter one.", strlen (command), max_length);
       return FALSE;
     }
-  parts = g_strsplit (plain->str + strlen ("AT"), ";", -1);
-  for (gsize i = 0; parts[i] != NULL; i++)
-    if (!check_part (parts[i], error))
-      return FALSE;
+  rest = plain->str + strlen ("AT");
+  while (*rest != '\0')
+    {
+      g_autofree char *part = next_part (&rest);
+      if (!check_part (part, error))
+        return FALSE;
+    }
   return TRUE;
 }
