@@ -299,7 +299,10 @@ on_gone (Step *s)
       mefota_step_enter (s, MEFOTA_STATE_REBOOTING);
     }
   else if (u->state == MEFOTA_STATE_TRANSFERRING || u->looking == MEFOTA_LOOK_SILENT)
-    mefota_step_arm_silence (s); /* the look at the end of a silence will not be answered any more */
+    {
+      u->went_away = u->install_asked; /* instead of an OK */
+      mefota_step_arm_silence (s);     /* the look at the end of a silence will not be answered any more */
+    }
   u->looking = MEFOTA_LOOK_NONE;
 }
 
@@ -339,8 +342,11 @@ on_transferred (Step *s)
 static void
 on_installing (Step *s)
 {
-  if (s->u->state == MEFOTA_STATE_TRANSFERRING)
-    mefota_step_enter (s, MEFOTA_STATE_UPDATING);
+  if (s->u->state != MEFOTA_STATE_TRANSFERRING)
+    return;
+  mefota_step_enter (s, MEFOTA_STATE_UPDATING);
+  if (s->u->went_away && s->u->returning)
+    mefota_step_enter (s, MEFOTA_STATE_REBOOTING);
 }
 
 static void

@@ -294,7 +294,6 @@ test_several_holds (Fixture *f, gconstpointer data)
 {
   int first = hold (f, "first", "1");
   int second = hold (f, "second", "2");
-  g_autoptr (GError) error = NULL;
 
   assert_holds (f, "[('first', '1'), ('second', '2')]");
   mefota_queue_wait (f->queue, "a", 1);
