@@ -50,8 +50,8 @@ is_query (const char *part)
   return strcmp (end, "?") == 0 || strcmp (end, "=?") == 0;
 }
 
-/* The next command of the line at *@rest, which is moved behind it. An extended one, and dialling, goes on to the semicolon;
- * basic ones follow each other directly: E0Q0V1+CGMR. */
+/* The next command of the line at *@rest, which is moved behind it. An extended one, and dialling, goes on to the
+ * semicolon; basic ones follow each other directly: E0Q0V1+CGMR. */
 static char *
 next_part (const char **rest)
 {
@@ -101,13 +101,15 @@ mefota_command_check (const char *command, guint max_length, GError **error)
     }
   if (!g_str_has_prefix (plain->str, "AT"))
     {
-      g_set_error_literal (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT, "A command begins with AT, such as AT+CGMR.");
+      g_set_error_literal (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
+                           "A command begins with AT, such as AT+CGMR.");
       return FALSE;
     }
   if (strlen (command) > max_length)
     {
       g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
-                   "The command has %zu bytes, this module takes %u; send a shorter one.", strlen (command), max_length);
+                   "The command has %zu bytes, this module takes %u; send a shorter one.", strlen (command),
+                   max_length);
       return FALSE;
     }
   rest = plain->str + strlen ("AT");

@@ -69,8 +69,8 @@ mefota_policy_seconds_to_window (const MefotaPolicy *policy, GDateTime *local_no
 
   if (!has_window (policy))
     return -1;
-  /* Minute after minute, as the clock on the wall shows them: where it skips an hour, or shows one twice, no calculation
-   * knows better. */
+  /* Minute after minute, as the clock on the wall shows them: where it skips an hour, or shows one twice, no
+   * calculation knows better. */
   minute = g_date_time_add_seconds (local_now, -g_date_time_get_seconds (local_now));
   for (guint i = 0; i < MINUTES_TO_LOOK; i++)
     {

@@ -121,8 +121,9 @@ mefota_upgrade_to_variant (const MefotaUpgrade *self)
   return g_variant_dict_end (&dict);
 }
 
-/* What is left of @total ms that began at @since, in µs; not less than @least, as the module must get its chance. The wall
- * clock of a gateway may have been set back, or forward by years, while it was down: when it cannot be right, all is left. */
+/* What is left of @total ms that began at @since, in µs; not less than @least, as the module must get its chance. The
+ * wall clock of a gateway may have been set back, or forward by years, while it was down: when it cannot be right, all
+ * is left. */
 static gint64
 remaining (gint64 since, guint total, guint least, const MefotaTimeouts *t, MefotaTime now)
 {
@@ -189,7 +190,8 @@ mefota_upgrade_from_variant (GVariant *dictionary, const MefotaTimeouts *timeout
   known = known && g_variant_lookup (dictionary, "state", "&s", &word) && mefota_state_from_word (word, &self->state);
   known = known && g_variant_lookup (dictionary, "operation", "&s", &word)
           && mefota_operation_from_word (word, &self->operation);
-  known = known && g_variant_lookup (dictionary, "result", "&s", &word) && mefota_result_from_word (word, &self->result);
+  known = known && g_variant_lookup (dictionary, "result", "&s", &word)
+          && mefota_result_from_word (word, &self->result);
   known = known && g_variant_lookup (dictionary, "error", "&s", &word) && mefota_error_from_name (word, &self->error);
   if (!known)
     return NULL;

@@ -22,7 +22,8 @@ has_target (const MefotaUpgrade *u)
 static gboolean
 has_changed (const MefotaUpgrade *u)
 {
-  return u->from_version[0] != '\0' && u->to_version[0] != '\0' && !mefota_version_matches (u->to_version, u->from_version);
+  return u->from_version[0] != '\0' && u->to_version[0] != '\0'
+         && !mefota_version_matches (u->to_version, u->from_version);
 }
 
 /* Takes note of a version just read; FALSE if none was: an empty one is no other version. */
@@ -74,9 +75,10 @@ mefota_step_fail_as_said (MefotaStep *s, const MefotaIndication *indication)
 static void
 fail_silent (MefotaStep *s)
 {
-  mefota_step_fail (s, MEFOTA_ERROR_TIMEOUT,
-                    "The module has said nothing about its download for too long; check its network and server, then start "
-                    "again.");
+  mefota_step_fail (
+      s, MEFOTA_ERROR_TIMEOUT,
+      "The module has said nothing about its download for too long; check its network and server, then start "
+      "again.");
 }
 
 /* The version did not decide; @word is what AT+FOTACTR? said, or NULL. */
@@ -91,21 +93,24 @@ fail_undecided (MefotaStep *s, const MefotaIndication *word)
   else if (u->looking == MEFOTA_LOOK_SILENT)
     fail_silent (s);
   else if (u->looking == MEFOTA_LOOK_STAYED)
-    mefota_step_fail (s, MEFOTA_ERROR_UPGRADE_FAILED,
-                      "The module never restarted to install and still runs %s; restart it and start the upgrade again.",
-                      u->to_version);
+    mefota_step_fail (
+        s, MEFOTA_ERROR_UPGRADE_FAILED,
+        "The module never restarted to install and still runs %s; restart it and start the upgrade again.",
+        u->to_version);
   else if (u->from_version[0] == '\0')
     mefota_step_fail (s, MEFOTA_ERROR_NOT_VERIFIED,
                       "The module runs %s, but what it ran before is not known; compare with the version you expect.",
                       u->to_version);
   else if (claimed && !has_target (u))
-    mefota_step_fail (s, MEFOTA_ERROR_NOT_VERIFIED,
-                      "The module claims success but still runs %s; check on the server what it was to get, then start again.",
-                      u->to_version);
+    mefota_step_fail (
+        s, MEFOTA_ERROR_NOT_VERIFIED,
+        "The module claims success but still runs %s; check on the server what it was to get, then start again.",
+        u->to_version);
   else
-    mefota_step_fail (s, MEFOTA_ERROR_UPGRADE_FAILED,
-                      "The module is back and still runs %s; check that package and version belong together, then start again.",
-                      u->to_version);
+    mefota_step_fail (
+        s, MEFOTA_ERROR_UPGRADE_FAILED,
+        "The module is back and still runs %s; check that package and version belong together, then start again.",
+        u->to_version);
 }
 
 void
@@ -130,8 +135,8 @@ mefota_step_on_looked (MefotaStep *s)
     ;
   else if (has_target (u) && (has_changed (u) || (u->from_version[0] == '\0' && u->looking == MEFOTA_LOOK_SETTLED)))
     mefota_step_fail (s, MEFOTA_ERROR_VERSION_MISMATCH,
-                      "The module now runs %s instead of %s; check which package the server or you gave it.", u->to_version,
-                      u->target);
+                      "The module now runs %s instead of %s; check which package the server or you gave it.",
+                      u->to_version, u->target);
   else if (u->looking == MEFOTA_LOOK_SETTLED && !has_target (u) && u->success_claimed)
     fail_undecided (s, NULL);
   else
@@ -159,11 +164,11 @@ take_imei (MefotaStep *s, gboolean returned)
   if (is_imei (u->imei) && strcmp (imei, u->imei) != 0)
     {
       mefota_step_fail (s, MEFOTA_ERROR_MODULE_REPLACED,
-                        "Module %s sits where module %s was upgraded; put the old one back to learn what became of it.", imei,
-                        u->imei);
+                        "Module %s sits where module %s was upgraded; put the old one back to learn what became of it.",
+                        imei, u->imei);
       return FALSE;
     }
-  /* Adopted before it was known who speaks. What runs now is what it starts from only if it cannot have installed yet. */
+  /* Adopted before it was known who speaks. What runs now is what it starts from, if it cannot have installed yet. */
   if (u->imei[0] == '\0' && u->from_version[0] == '\0')
     mefota_step_set_string (&u->from_version, returned || u->install_since != 0 ? s->e->stored : s->e->version);
   mefota_step_set_string (&u->imei, imei);
@@ -197,7 +202,7 @@ mefota_step_on_identity (MefotaStep *s)
   else if (returned && read && (u->from_version[0] == '\0' || has_changed (u)) && succeed_if_right (s))
     ; /* its last words were lost, with the daemon or in the hang-up */
   else if (returned && u->state == MEFOTA_STATE_UPDATING && (u->overdue || has_changed (u)))
-    settle (s); /* only the daemon's absence hid that the module was away: another version, or it has had all its time */
+    settle (s); /* it was away while the daemon was: another version, or it has had all its time */
 }
 
 /* ---- deadlines ---- */
@@ -210,9 +215,10 @@ on_silence (MefotaStep *s)
   if (u->state == MEFOTA_STATE_TRANSFERRING && u->ending)
     mefota_step_fail (s, u->error, "%s", u->message);
   else if (u->state == MEFOTA_STATE_TRANSFERRING)
-    mefota_step_fail (s, MEFOTA_ERROR_TRANSFER_FAILED,
-                      "The module went away while the package was sent and has not come back; check its power, then install "
-                      "again.");
+    mefota_step_fail (
+        s, MEFOTA_ERROR_TRANSFER_FAILED,
+        "The module went away while the package was sent and has not come back; check its power, then install "
+        "again.");
   else if (u->returning)
     fail_silent (s);
   else
@@ -249,12 +255,14 @@ mefota_step_on_timer (MefotaStep *s)
   MefotaUpgrade *u = s->u;
 
   if (is_due (s, &u->give_up_at))
-    mefota_step_fail (s, MEFOTA_ERROR_TIMEOUT,
-                      "The module has not come back from installing; check its power and USB or UART, its version will be "
-                      "noted when it returns.");
+    mefota_step_fail (
+        s, MEFOTA_ERROR_TIMEOUT,
+        "The module has not come back from installing; check its power and USB or UART, its version will be "
+        "noted when it returns.");
   else if (is_due (s, &u->confirm_at))
-    mefota_step_fail (s, MEFOTA_ERROR_CONFIRM_TIMEOUT,
-                      "Nobody answered the module's question in time; it will ask again, answer with Confirm or set a policy.");
+    mefota_step_fail (
+        s, MEFOTA_ERROR_CONFIRM_TIMEOUT,
+        "Nobody answered the module's question in time; it will ask again, answer with Confirm or set a policy.");
   else if (is_due (s, &u->refuse_at))
     mefota_step_fail (s, MEFOTA_ERROR_REJECTED,
                       "The upgrade was refused as asked; the module will ask again at its next poll.");

@@ -4,9 +4,9 @@
 /* What an indication leads to. */
 enum
 {
-  STAY = -1,    /* no change of state */
-  SUCCEED = -2, /* the module claims success: find out */
-  FAIL = -3,
+  STAY = -1,  /* no change of state */
+  DONE = -2,  /* the module claims success: find out */
+  FAIL = -3,  /* it has failed */
   ADOPT = -4, /* a new upgrade nobody here asked for */
   ASKED = -5, /* the module asks */
 };
@@ -17,19 +17,19 @@ enum
 #define UP MEFOTA_STATE_UPDATING
 #define ST MEFOTA_STATE_STARTING
 
-/*                                        absent probing idle   queued starting confirm. downl. transf. verify. updat. reboot. check. */
+/*                             absent probe  idle   queued start  confi  downl  transf verif  updat  reboot check */
 static const int leads_to[MEFOTA_N_IND_KINDS][MEFOTA_N_STATES] = {
-  [MEFOTA_IND_OTHER] =       { STAY,  STAY,  STAY,  STAY,  STAY,    STAY,    STAY,    STAY, STAY,    STAY,    STAY,    STAY },
-  [MEFOTA_IND_START] =       { ADOPT, ADOPT, ADOPT, ADOPT, DL,      DL,      DL,      STAY, DL,      DL,      DL,      DL },
-  [MEFOTA_IND_QUESTION] =    { ASKED, ASKED, ASKED, ASKED, ASKED,   ASKED,   ASKED,   STAY, ASKED,   STAY,    STAY,    STAY },
-  [MEFOTA_IND_CONFIRMED] =   { STAY,  STAY,  STAY,  STAY,  STAY,    ST,      STAY,    STAY, STAY,    STAY,    STAY,    STAY },
-  [MEFOTA_IND_DOWNLOADING] = { ADOPT, ADOPT, ADOPT, ADOPT, DL,      DL,      DL,      STAY, DL,      DL,      DL,      DL },
-  [MEFOTA_IND_COSTTIME] =    { STAY,  STAY,  STAY,  STAY,  STAY,    STAY,    STAY,    STAY, STAY,    STAY,    STAY,    STAY },
-  [MEFOTA_IND_NEED_VERIFY] = { ADOPT, ADOPT, ADOPT, ADOPT, VF,      VF,      VF,      STAY, VF,      VF,      VF,      VF },
-  [MEFOTA_IND_PASS_VERIFY] = { ADOPT, ADOPT, ADOPT, ADOPT, UP,      UP,      UP,      UP,   UP,      UP,      UP,      UP },
-  [MEFOTA_IND_UPDATING] =    { ADOPT, ADOPT, ADOPT, ADOPT, UP,      UP,      UP,      UP,   UP,      UP,      UP,      UP },
-  [MEFOTA_IND_SUCCESS] =     { STAY,  STAY,  STAY,  STAY,  SUCCEED, SUCCEED, SUCCEED, STAY, SUCCEED, SUCCEED, SUCCEED, SUCCEED },
-  [MEFOTA_IND_FAILURE] =     { STAY,  STAY,  STAY,  STAY,  FAIL,    FAIL,    FAIL,    FAIL, FAIL,    FAIL,    FAIL,    FAIL },
+  [MEFOTA_IND_OTHER] =       { STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY },
+  [MEFOTA_IND_START] =       { ADOPT, ADOPT, ADOPT, ADOPT, DL,    DL,    DL,    STAY,  DL,    DL,    DL,    DL },
+  [MEFOTA_IND_QUESTION] =    { ASKED, ASKED, ASKED, ASKED, ASKED, ASKED, ASKED, STAY,  ASKED, STAY,  STAY,  STAY },
+  [MEFOTA_IND_CONFIRMED] =   { STAY,  STAY,  STAY,  STAY,  STAY,  ST,    STAY,  STAY,  STAY,  STAY,  STAY,  STAY },
+  [MEFOTA_IND_DOWNLOADING] = { ADOPT, ADOPT, ADOPT, ADOPT, DL,    DL,    DL,    STAY,  DL,    DL,    DL,    DL },
+  [MEFOTA_IND_COSTTIME] =    { STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY,  STAY },
+  [MEFOTA_IND_NEED_VERIFY] = { ADOPT, ADOPT, ADOPT, ADOPT, VF,    VF,    VF,    STAY,  VF,    VF,    VF,    VF },
+  [MEFOTA_IND_PASS_VERIFY] = { ADOPT, ADOPT, ADOPT, ADOPT, UP,    UP,    UP,    UP,    UP,    UP,    UP,    UP },
+  [MEFOTA_IND_UPDATING] =    { ADOPT, ADOPT, ADOPT, ADOPT, UP,    UP,    UP,    UP,    UP,    UP,    UP,    UP },
+  [MEFOTA_IND_SUCCESS] =     { STAY,  STAY,  STAY,  STAY,  DONE,  DONE,  DONE,  STAY,  DONE,  DONE,  DONE,  DONE },
+  [MEFOTA_IND_FAILURE] =     { STAY,  STAY,  STAY,  STAY,  FAIL,  FAIL,  FAIL,  FAIL,  FAIL,  FAIL,  FAIL,  FAIL },
 };
 
 #undef DL
@@ -73,8 +73,8 @@ void
 mefota_step_arm_silence (Step *s)
 {
   MefotaState state = s->u->state;
-  gboolean counts = state == MEFOTA_STATE_STARTING || state == MEFOTA_STATE_DOWNLOADING || state == MEFOTA_STATE_VERIFYING
-                    || (state == MEFOTA_STATE_TRANSFERRING && s->u->returning);
+  gboolean counts = state == MEFOTA_STATE_STARTING || state == MEFOTA_STATE_DOWNLOADING
+                    || state == MEFOTA_STATE_VERIFYING || (state == MEFOTA_STATE_TRANSFERRING && s->u->returning);
   s->u->silence_at = counts ? mefota_step_after (s, s->t->download) : 0;
 }
 
@@ -227,7 +227,7 @@ follow (Step *s, int next, const MefotaIndication *ind)
 {
   MefotaUpgrade *u = s->u;
 
-  if (next == SUCCEED)
+  if (next == DONE)
     {
       u->success_claimed = TRUE;
       s->actions |= MEFOTA_ACT_SAVE;
@@ -263,14 +263,16 @@ on_indication (Step *s)
   if (u->state == MEFOTA_STATE_QUEUED)
     {
       if (mefota_upgrade_would_adopt (u, ind))
-        mefota_step_fail (s, MEFOTA_ERROR_BUSY, "The module has begun an upgrade of its own; start again after its end.");
+        mefota_step_fail (s, MEFOTA_ERROR_BUSY,
+                          "The module has begun an upgrade of its own; start again after its end.");
       return;
     }
   if (!mefota_upgrade_is_active (u))
     {
       if (!mefota_upgrade_would_adopt (u, ind))
         return;
-      begin (s, next == ASKED ? MEFOTA_OPERATION_POLLED : MEFOTA_OPERATION_NETWORK, MEFOTA_STATE_STARTING, "", "module");
+      begin (s, next == ASKED ? MEFOTA_OPERATION_POLLED : MEFOTA_OPERATION_NETWORK, MEFOTA_STATE_STARTING, "",
+             "module");
       next = leads_to[ind->kind][MEFOTA_STATE_STARTING];
     }
 

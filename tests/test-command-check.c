@@ -28,10 +28,35 @@ static void
 test_sent (void)
 {
   static const char *const commands[] = {
-    "AT", "at", "ATI", "AT+CGMR", "at+cgmr", "AT+FOTACTR?", "at+fotactr?", "AT+FOTACTR=?", "AT+ FOTACTR ?", "AT+ZCOMWRT=?",
-    "AT+ZCOMUPDATE=?", "AT+CFUN?", "AT+CFUN=?", "AT+IPR?", "AT+CREG?;+CSQ", "AT+FOTAIP?;+FOTACTR?;+FOTATV?", "ATE0", "AT&V",
-    "ATS3?", "ATQ0", "ATV1", "AT+ZPAS?", "AT^SYSINFO", "AT+CPIN=\"1234\"", "AT+CUSD=1,\"*100#\"", "AT+ZSWITCH?", "AT+COPS=0",
-    "AT+CMGL=\"D\"", "ATE0Q0V1",
+    "AT",
+    "at",
+    "ATI",
+    "AT+CGMR",
+    "at+cgmr",
+    "AT+FOTACTR?",
+    "at+fotactr?",
+    "AT+FOTACTR=?",
+    "AT+ FOTACTR ?",
+    "AT+ZCOMWRT=?",
+    "AT+ZCOMUPDATE=?",
+    "AT+CFUN?",
+    "AT+CFUN=?",
+    "AT+IPR?",
+    "AT+CREG?;+CSQ",
+    "AT+FOTAIP?;+FOTACTR?;+FOTATV?",
+    "ATE0",
+    "AT&V",
+    "ATS3?",
+    "ATQ0",
+    "ATV1",
+    "AT+ZPAS?",
+    "AT^SYSINFO",
+    "AT+CPIN=\"1234\"",
+    "AT+CUSD=1,\"*100#\"",
+    "AT+ZSWITCH?",
+    "AT+COPS=0",
+    "AT+CMGL=\"D\"",
+    "ATE0Q0V1",
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
@@ -43,15 +68,51 @@ test_not_supported (void)
 {
   static const char *const commands[] = {
     /* starts or answers an upgrade */
-    "AT+FOTACTR", "at+fotactr", "AT+FOTACTR=1", "AT+FOTACTR=0,1", "AT + FOTACTR", "AT+CSQ;+FOTACTR", "AT+FOTACTR?;+FOTACTR",
-    "AT+FOTACTR;+FOTACTR?", "AT+FOTACTR=1?", "ATE0+FOTACTR", "ATE0Q0+FOTACTR=1", "AT;;+FOTACTR", "AT+ZCOMUPDATE",
+    "AT+FOTACTR",
+    "at+fotactr",
+    "AT+FOTACTR=1",
+    "AT+FOTACTR=0,1",
+    "AT + FOTACTR",
+    "AT+CSQ;+FOTACTR",
+    "AT+FOTACTR?;+FOTACTR",
+    "AT+FOTACTR;+FOTACTR?",
+    "AT+FOTACTR=1?",
+    "ATE0+FOTACTR",
+    "ATE0Q0+FOTACTR=1",
+    "AT;;+FOTACTR",
+    "AT+ZCOMUPDATE",
     "AT+CREG?;E0+ZCOMUPDATE",
     /* takes data */
-    "AT+ZCOMWRT=10", "AT+ZCOMWRT=10?", "AT+CMGS=23", "AT+CMGW=23", "AT+CMGC=23", "AT+CGDATA=\"PPP\",1", "ATD*99#", "ATDT123;",
-    "ATE0D*99#", "ATD?", "ATO", "ATO0", "ATE0O",
+    "AT+ZCOMWRT=10",
+    "AT+ZCOMWRT=10?",
+    "AT+CMGS=23",
+    "AT+CMGW=23",
+    "AT+CMGC=23",
+    "AT+CGDATA=\"PPP\",1",
+    "ATD*99#",
+    "ATDT123;",
+    "ATE0D*99#",
+    "ATD?",
+    "ATO",
+    "ATO0",
+    "ATE0O",
     /* restarts the module, or takes away what the line rests on */
-    "AT+CFUN=1,1", "at+cfun=1,1", "AT+CFUN=1,1?", "AT+ZRST", "AT+ZTURNOFF", "AT+ZSWITCH=L", "AT+IPR=9600", "AT+IFC=0,0", "ATZ",
-    "ATZ0", "ATE0Z", "AT&F", "AT&F0", "ATE0&F", "ATQ1", "ATE0Q1",
+    "AT+CFUN=1,1",
+    "at+cfun=1,1",
+    "AT+CFUN=1,1?",
+    "AT+ZRST",
+    "AT+ZTURNOFF",
+    "AT+ZSWITCH=L",
+    "AT+IPR=9600",
+    "AT+IFC=0,0",
+    "ATZ",
+    "ATZ0",
+    "ATE0Z",
+    "AT&F",
+    "AT&F0",
+    "ATE0&F",
+    "ATQ1",
+    "ATE0Q1",
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
@@ -62,8 +123,11 @@ static void
 test_invalid (void)
 {
   static const char *const commands[] = {
-    "", " ", "A", "A/", "+CGMR", "CGMR", "XAT+CGMR", "AT+CGMR\r", "AT+CGMR\nAT+FOTACTR", "AT\tI", "AT+CGMR\x1a", "AT\x7f",
-    "AT\x1b", "\nAT", "AT+CGMR\r\nAT+CFUN=1,1",
+    "",         " ",           "A",
+    "A/",       "+CGMR",       "CGMR",
+    "XAT+CGMR", "AT+CGMR\r",   "AT+CGMR\nAT+FOTACTR",
+    "AT\tI",    "AT+CGMR\x1a", "AT\x7f",
+    "AT\x1b",   "\nAT",        "AT+CGMR\r\nAT+CFUN=1,1",
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)

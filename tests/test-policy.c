@@ -80,8 +80,8 @@ test_answer (void)
     }
 }
 
-/* Berlin's clock goes from 02:00 to 03:00 on 30 March 2025, and from 03:00 back to 02:00 on 26 October 2025. Times of the
- * tables are UTC, so that an hour that comes twice can be told. */
+/* Berlin's clock goes from 02:00 to 03:00 on 30 March 2025, and from 03:00 back to 02:00 on 26 October 2025. Times of
+ * the tables are UTC, so that an hour that comes twice can be told. */
 static void
 test_seconds_to_window (void)
 {
@@ -126,11 +126,13 @@ test_seconds_to_window (void)
       g_autoptr (GDateTime) begins = NULL;
       gint64 seconds = mefota_policy_seconds_to_window (&policy, local);
 
-      g_test_message ("%s, %02d:%02d: %" G_GINT64_FORMAT, table[i].utc, table[i].from / 60, table[i].from % 60, seconds);
+      g_test_message ("%s, %02d:%02d: %" G_GINT64_FORMAT, table[i].utc, table[i].from / 60, table[i].from % 60,
+                      seconds);
       g_assert_cmpint (seconds, ==, table[i].seconds);
       /* It is inside then. */
       begins = g_date_time_add_seconds (local, (double) seconds);
-      g_assert_true (mefota_policy_in_window (&policy, AT (g_date_time_get_hour (begins), g_date_time_get_minute (begins))));
+      g_assert_true (
+          mefota_policy_in_window (&policy, AT (g_date_time_get_hour (begins), g_date_time_get_minute (begins))));
     }
 }
 

@@ -106,7 +106,7 @@ test_parse_target (void)
       g_auto (GStrv) lines = split (table[i].lines);
       g_autofree char *target = NULL;
 
-      g_assert_cmpint (mefota_settings_parse_target ((const char *const *) lines, &target), ==, table[i].target != NULL);
+      g_assert_cmpint (mefota_settings_parse_target ((const char *const *)lines, &target), ==, table[i].target != NULL);
       g_assert_cmpstr (target, ==, table[i].target);
     }
 }
@@ -217,7 +217,8 @@ test_check_server (void)
 static void
 test_check_target (void)
 {
-  static const char *const good[] = { "WIFI_ME3630V1.0B05", "x", "A B", "QS_ME3630U1AV1.0B04 [Apr 18 2019 13:43:33]", "~!'," };
+  static const char *const good[] = { "WIFI_ME3630V1.0B05", "x", "A B", "QS_ME3630U1AV1.0B04 [Apr 18 2019 13:43:33]",
+                                      "~!'," };
   static const char *const bad[] = { "", "a\"b", "a;b", "a\rb", "a\nb", "a\tb", "a\x7f", "ü", "\xff" };
   g_autofree char *sixty = g_strnfill (60, 'V');
   g_autofree char *more = g_strnfill (61, 'V');
@@ -252,8 +253,8 @@ note_outcome (Fixture *f, MefotaSettings *settings, GError *error)
   g_autoptr (MefotaSettings) owned = settings;
 
   if (owned != NULL)
-    note (f, "%s,%u %s%s %s", owned->server, owned->port, owned->polling_known ? "" : "?", owned->polling ? "on" : "off",
-          owned->target);
+    note (f, "%s,%u %s%s %s", owned->server, owned->port, owned->polling_known ? "" : "?",
+          owned->polling ? "on" : "off", owned->target);
   else if (error->domain == MEFOTA_ERROR)
     note (f, "%s", strrchr (mefota_error_get_name ((MefotaError) error->code), '.') + 1);
   else
@@ -361,25 +362,29 @@ test_write (Fixture *f, gconstpointer data)
     const char *server, *polling, *target; /* read back */
     const char *outcome;
   } table[] = {
-    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.1", .port = 45000 }, "AT+FOTAIP=10.0.0.1,45000\r", SERVER, POLLING,
-      TARGET, "10.0.0.1,45000 on V2; " },
-    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.1", .port = 45001 }, "AT+FOTAIP=10.0.0.1,45001\r", SERVER, POLLING,
-      TARGET, "ModuleError; " },
-    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.2", .port = 45000 }, "AT+FOTAIP=10.0.0.2,45000\r", SERVER, POLLING,
-      TARGET, "ModuleError; " },
+    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.1", .port = 45000 }, "AT+FOTAIP=10.0.0.1,45000\r",
+      SERVER, POLLING, TARGET, "10.0.0.1,45000 on V2; " },
+    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.1", .port = 45001 }, "AT+FOTAIP=10.0.0.1,45001\r",
+      SERVER, POLLING, TARGET, "ModuleError; " },
+    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.2", .port = 45000 }, "AT+FOTAIP=10.0.0.2,45000\r",
+      SERVER, POLLING, TARGET, "ModuleError; " },
     { MEFOTA_SETTING_SERVER, { .server = (char *) "Host.Name", .port = 1 }, "AT+FOTAIP=Host.Name,1\r",
-      "\r\n+FOTAIP: \"host.name\",1\r\n\r\nOK\r\n", POLLING, TARGET, "host.name,1 on V2; " },
-    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.2", .port = 45000 }, "AT+FOTAIP=10.0.0.2,45000\r", REFUSED, POLLING,
-      TARGET, ",0 on V2; " }, /* it does not tell: its OK must do */
-    { MEFOTA_SETTING_POLLING, { .polling = TRUE }, "AT+FOTAPOLLEN=1\r", SERVER, POLLING_SLIP, TARGET,
-      "10.0.0.1,45000 on V2; " },
-    { MEFOTA_SETTING_POLLING, { .polling = FALSE }, "AT+FOTAPOLLEN=0\r", SERVER, POLLING_SLIP, TARGET, "ModuleError; " },
-    { MEFOTA_SETTING_POLLING, { .polling = TRUE }, "AT+FOTAPOLLEN=1\r", SERVER, REFUSED, TARGET, "10.0.0.1,45000 ?off V2; " },
-    { MEFOTA_SETTING_TARGET, { .target = (char *) "V2" }, "AT+FOTATV=\"V2\"\r", SERVER, POLLING, TARGET,
-      "10.0.0.1,45000 on V2; " },
-    { MEFOTA_SETTING_TARGET, { .target = (char *) "V3" }, "AT+FOTATV=\"V3\"\r", SERVER, POLLING, TARGET, "ModuleError; " },
-    { MEFOTA_SETTING_TARGET, { .target = (char *) "V3" }, "AT+FOTATV=\"V3\"\r", SERVER, POLLING, REFUSED,
-      "10.0.0.1,45000 on ; " },
+      "\r\n+FOTAIP: \"host.name\",1\r\n\r\nOK\r\n",
+      POLLING, TARGET, "host.name,1 on V2; " },
+    { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.2", .port = 45000 }, "AT+FOTAIP=10.0.0.2,45000\r",
+      REFUSED, POLLING, TARGET, ",0 on V2; " }, /* it does not tell: its OK must do */
+    { MEFOTA_SETTING_POLLING, { .polling = TRUE }, "AT+FOTAPOLLEN=1\r",
+      SERVER, POLLING_SLIP, TARGET, "10.0.0.1,45000 on V2; " },
+    { MEFOTA_SETTING_POLLING, { .polling = FALSE }, "AT+FOTAPOLLEN=0\r",
+      SERVER, POLLING_SLIP, TARGET, "ModuleError; " },
+    { MEFOTA_SETTING_POLLING, { .polling = TRUE }, "AT+FOTAPOLLEN=1\r",
+      SERVER, REFUSED, TARGET, "10.0.0.1,45000 ?off V2; " },
+    { MEFOTA_SETTING_TARGET, { .target = (char *) "V2" }, "AT+FOTATV=\"V2\"\r",
+      SERVER, POLLING, TARGET, "10.0.0.1,45000 on V2; " },
+    { MEFOTA_SETTING_TARGET, { .target = (char *) "V3" }, "AT+FOTATV=\"V3\"\r",
+      SERVER, POLLING, TARGET, "ModuleError; " },
+    { MEFOTA_SETTING_TARGET, { .target = (char *) "V3" }, "AT+FOTATV=\"V3\"\r",
+      SERVER, POLLING, REFUSED, "10.0.0.1,45000 on ; " },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
@@ -397,17 +402,19 @@ static void
 test_write_refused (Fixture *f, gconstpointer data)
 {
   static const MefotaSettings wanted = { .polling = TRUE };
-  static const char *const answers[] = { "\r\nERROR\r\n", "\r\n+CME ERROR: 10\r\n", "\r\n+CME ERROR: operation not allowed\r\n" };
+  static const char *const answers[] = { "\r\nERROR\r\n", "\r\n+CME ERROR: 10\r\n",
+                                         "\r\n+CME ERROR: operation not allowed\r\n" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (answers); i++)
     {
       expect (f, "AT+FOTAPOLLEN=1\r", answers[i]);
-      mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, LONG_MS, NULL, on_settings_written,
-                                   f);
+      mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, LONG_MS, NULL,
+                                   on_settings_written, f);
       await (f, "ModuleError; ");
     }
   expect (f, "AT+FOTAPOLLEN=1\r", "");
-  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, 100, NULL, on_settings_written, f);
+  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, 100, NULL, on_settings_written,
+                               f);
   await (f, "Timeout; ");
 }
 
@@ -418,7 +425,8 @@ test_write_hang_up (Fixture *f, gconstpointer data)
 
   expect (f, "AT+FOTATV=\"V2\"\r", OK);
   expect (f, "AT+FOTAIP?\r", "");
-  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_TARGET, &wanted, LONG_MS, NULL, on_settings_written, f);
+  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_TARGET, &wanted, LONG_MS, NULL, on_settings_written,
+                               f);
   await_steps (f);
   unplug (f);
   await (f, "NotPresent; hang-up; ");

@@ -54,8 +54,9 @@ test_round_trip (void)
 static void
 test_ended_stays_ended (void)
 {
-  static const char *const plays[] = { "net UPDATING gone back=V2", "net UPDATING gone back=V1 +60", "net UPDATING FAIL_END",
-                                       "serial cancel ended", "NEED_CONFIRM +180", "net UPDATING gone +3600" };
+  static const char *const plays[] = { "net UPDATING gone back=V2", "net UPDATING gone back=V1 +60",
+                                       "net UPDATING FAIL_END",     "serial cancel ended",
+                                       "NEED_CONFIRM +180",         "net UPDATING gone +3600" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (plays); i++)
     {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The upgrade machine walked: everything that can happen, in every order, up to some depth from idle. Upgrades that will
- * behave alike are visited once. */
+/* The upgrade machine walked: everything that can happen, in every order, up to some depth from idle. Upgrades that
+ * will behave alike are visited once. */
 #include "upgrade-invariants.h"
 
 #define DEPTH 8
@@ -15,9 +15,9 @@ static MefotaEvent events[MAX_EVENTS];
 static guint n_events;
 static GPtrArray *indications;
 
-static const char *const failures[] = { "FAIL_END",    "FAIL_CONFIRM", "FAIL_NO_NEW",  "FAIL_CONNECT", "FAIL_WAIT_TIMEOUT",
-                                        "FAIL_VERIFY", "ERROR:17",     "DATA_TIMEOUT", "TOOLARGE",     "PARA_ERROR",
-                                        "BUSY" };
+static const char *const failures[] = { "FAIL_END",          "FAIL_CONFIRM", "FAIL_NO_NEW", "FAIL_CONNECT",
+                                        "FAIL_WAIT_TIMEOUT", "FAIL_VERIFY",  "ERROR:17",    "DATA_TIMEOUT",
+                                        "TOOLARGE",          "PARA_ERROR",   "BUSY" };
 
 static const MefotaIndication *
 parse (const char *text)
@@ -64,9 +64,9 @@ add_identity (const char *imei, const char *version, const char *stored)
 static void
 add_texts (void)
 {
-  static const char *const said[] = { "OTHER",       "START",       "NEED_CONFIRM", "SUCCESS_CONFIRM", "DOWNLOADING:25%",
-                                      "COSTTIME:1s", "NEED_VERIFY", "PASS_VERIFY",  "UPDATING",        "SUCCESS_END",
-                                      "FAIL_END" };
+  static const char *const said[] = { "OTHER",           "START",       "NEED_CONFIRM", "SUCCESS_CONFIRM",
+                                      "DOWNLOADING:25%", "COSTTIME:1s", "NEED_VERIFY",  "PASS_VERIFY",
+                                      "UPDATING",        "SUCCESS_END", "FAIL_END" };
   static const char *const versions[] = { "V1", "V2", "", NULL };
 
   for (gsize i = 0; i < G_N_ELEMENTS (said); i++)
@@ -99,7 +99,8 @@ make_alphabet (void)
   add ((MefotaEvent){ .type = MEFOTA_EVENT_ANSWERED, .allow = FALSE });
   add ((MefotaEvent){ .type = MEFOTA_EVENT_TRANSFERRED, .percent = 50 });
   add ((MefotaEvent){ .type = MEFOTA_EVENT_INSTALLING });
-  add ((MefotaEvent){ .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = MEFOTA_ERROR_TRANSFER_FAILED, .text = "It broke." });
+  add (
+      (MefotaEvent){ .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = MEFOTA_ERROR_TRANSFER_FAILED, .text = "It broke." });
   add ((MefotaEvent){ .type = MEFOTA_EVENT_CANCEL });
 }
 
@@ -232,10 +233,17 @@ check_pairs (const Walk *walk)
 static void
 check_all_ends (const Walk *walk)
 {
-  static const MefotaError own[] = { MEFOTA_ERROR_BUSY,            MEFOTA_ERROR_CANCELLED,     MEFOTA_ERROR_TIMEOUT,
-                                     MEFOTA_ERROR_REJECTED,        MEFOTA_ERROR_CONFIRM_TIMEOUT, MEFOTA_ERROR_UPGRADE_FAILED,
-                                     MEFOTA_ERROR_NOT_VERIFIED,    MEFOTA_ERROR_VERSION_MISMATCH, MEFOTA_ERROR_VERIFY_FAILED,
-                                     MEFOTA_ERROR_MODULE_REPLACED, MEFOTA_ERROR_TRANSFER_FAILED };
+  static const MefotaError own[] = { MEFOTA_ERROR_BUSY,
+                                     MEFOTA_ERROR_CANCELLED,
+                                     MEFOTA_ERROR_TIMEOUT,
+                                     MEFOTA_ERROR_REJECTED,
+                                     MEFOTA_ERROR_CONFIRM_TIMEOUT,
+                                     MEFOTA_ERROR_UPGRADE_FAILED,
+                                     MEFOTA_ERROR_NOT_VERIFIED,
+                                     MEFOTA_ERROR_VERSION_MISMATCH,
+                                     MEFOTA_ERROR_VERIFY_FAILED,
+                                     MEFOTA_ERROR_MODULE_REPLACED,
+                                     MEFOTA_ERROR_TRANSFER_FAILED };
   guint different = 0;
 
   for (gsize i = 0; i < G_N_ELEMENTS (own); i++)
@@ -261,7 +269,9 @@ check_failures (Walk *walk)
       done[node->u->state] = TRUE;
       for (gsize k = 0; k < G_N_ELEMENTS (failures); k++)
         {
-          MefotaEvent event = { .type = MEFOTA_EVENT_INDICATION, .indication = parse (failures[k]), .imei = "", .version = "" };
+          MefotaEvent event = {
+            .type = MEFOTA_EVENT_INDICATION, .indication = parse (failures[k]), .imei = "", .version = ""
+          };
           take_step (walk, node, &event);
         }
     }

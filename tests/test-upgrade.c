@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The upgrade machine against the contract. Each row of a table is a short play: what happens to a module, word by word,
- * and how it has to end. */
+/* The upgrade machine against the contract. Each row of a table is a short play: what happens to a module, word by
+ * word, and how it has to end. */
 #include <string.h>
 
 #include "mefota-error.h"
@@ -12,18 +12,24 @@
 #define VERIFY "NEED_VERIFY PASS_VERIFY UPDATING "
 
 static const PlayRow figures[] = {
-  { "1", "NEED_CONFIRM is=confirming critical=no yes is=starting START is=downloading DOWNLOADING:25% progress=25 "
-         "DOWNLOADING:50% progress=50 DOWNLOADING:75% progress=75 COSTTIME:1min05sec is=downloading NEED_VERIFY "
-         "is=verifying progress=0 critical=no PASS_VERIFY is=updating critical=yes UPDATING is=updating gone is=rebooting "
-         "critical=yes answers is=checking gone is=rebooting back=V2", "success" },
+  { "1",
+    "NEED_CONFIRM is=confirming critical=no yes is=starting START is=downloading DOWNLOADING:25% progress=25 "
+    "DOWNLOADING:50% progress=50 DOWNLOADING:75% progress=75 COSTTIME:1min05sec is=downloading NEED_VERIFY "
+    "is=verifying progress=0 critical=no PASS_VERIFY is=updating critical=yes UPDATING is=updating gone is=rebooting "
+    "critical=yes answers is=checking gone is=rebooting back=V2",
+    "success" },
   { "2", "net=V2 is=starting " DOWNLOAD VERIFY "gone back=V1 is=checking gone answers is=checking SUCCESS_END back=V2",
     "success" },
   { "2-no-target", "net " DOWNLOAD VERIFY "gone back=V2", "success" },
   { "2-success-before-identity", "net " DOWNLOAD VERIFY "gone runs=V2 answers SUCCESS_END identity", "success" },
-  { "example-3.1", "NEED_CONFIRM yes SUCCESS_CONFIRM START DOWNLOADING:25% COSTTIME:0min8sec UPDATING is=updating gone "
-                   "back=V2", "success" },
-  { "package-uart", "serial=V2 is=transferring sent=10 progress=10 sent=100 progress=100 critical=no installing is=updating "
-                    "progress=0 critical=yes gone back=V1 gone back=V2 reboots=2", "success" },
+  { "example-3.1",
+    "NEED_CONFIRM yes SUCCESS_CONFIRM START DOWNLOADING:25% COSTTIME:0min8sec UPDATING is=updating gone "
+    "back=V2",
+    "success" },
+  { "package-uart",
+    "serial=V2 is=transferring sent=10 progress=10 sent=100 progress=100 critical=no installing is=updating "
+    "progress=0 critical=yes gone back=V1 gone back=V2 reboots=2",
+    "success" },
   { "package-adb", "adb installing gone gone back=V2", "success" },
   { "sibling", "net START UPDATING gone back=V2", "success" },
 };
@@ -80,7 +86,8 @@ static const PlayRow results[] = {
   { "failing-when-idle", "FAIL_END", "idle" },
   { "failing-while-queued", "queue FAIL_END", "queued" },
   { "success-when-idle", "SUCCESS_END", "idle" },
-  { "after-the-end", "net FAIL_CONNECT FAIL_END SUCCESS_END COSTTIME:0min1sec OTHER status=FAIL_CONNECT", "ConnectFailed" },
+  { "after-the-end", "net FAIL_CONNECT FAIL_END SUCCESS_END COSTTIME:0min1sec OTHER status=FAIL_CONNECT",
+    "ConnectFailed" },
 
   /* 2: a version is expected */
   { "target-reached", "net=V2 UPDATING gone back=V2", "success" },
@@ -109,7 +116,8 @@ static const PlayRow results[] = {
   { "same-build-date", "runs=V1B04 net UPDATING gone back=V1B04 +60", "UpgradeFailed" },
   { "changed-word-failing", "net says=FAIL_END UPDATING gone back=V2", "success" },
   { "same-reboot-in-settle", "net UPDATING gone back=V1 +59 gone +100 back=V1 +59 is=checking +1", "UpgradeFailed" },
-  { "same-indication-in-settle", "net UPDATING gone back=V1 +59 COSTTIME:0min1sec +59 is=checking +1", "UpgradeFailed" },
+  { "same-indication-in-settle", "net UPDATING gone back=V1 +59 COSTTIME:0min1sec +59 is=checking +1",
+    "UpgradeFailed" },
 
   /* the version has to be read: an empty one is no other version */
   { "version-unread", "net UPDATING gone back= is=checking +60 is=checking runs=V2 +60", "success" },
@@ -138,7 +146,8 @@ static const PlayRow results[] = {
   { "stayed-changed", "net UPDATING runs=V2 +600", "success" },
   { "stayed-missed", "net=V2 UPDATING runs=V3 +600", "VersionMismatch" },
   { "stayed-unknown-from", "unknown stored= UPDATING +600", "UpgradeFailed" },
-  { "stayed-mute-then-gone", "net UPDATING mute +600 overdue=yes gone is=rebooting overdue=yes loud back=V2", "success" },
+  { "stayed-mute-then-gone", "net UPDATING mute +600 overdue=yes gone is=rebooting overdue=yes loud back=V2",
+    "success" },
   { "stayed-mute-then-same", "net UPDATING mute +600 is=updating loud +60", "UpgradeFailed" },
   { "stayed-mute-for-ever", "net UPDATING mute +3600", "Timeout" },
   { "updating-again", "net UPDATING gone back=V1 UPDATING is=updating gone back=V2", "success" },
@@ -219,8 +228,8 @@ static const PlayRow rulings[] = {
   { "queued-overtaken-adopted", "queue START START is=downloading UPDATING gone back=V2", "success" },
   { "queued-waits", "queue +100000", "queued" },
   { "install-asked", "serial asked cancellable=no cancel installing is=updating gone back=V2", "success" },
-  { "install-asked-gone", "serial asked gone is=transferring critical=no installing is=rebooting critical=yes back=V1 +60",
-    "UpgradeFailed" },
+  { "install-asked-gone",
+    "serial asked gone is=transferring critical=no installing is=rebooting critical=yes back=V1 +60", "UpgradeFailed" },
   { "install-asked-gone-changed", "adb asked gone installing gone back=V2", "success" },
   { "transfer-failed", "serial sent=40 ended", "TransferFailed" },
   { "transfer-waits", "serial +100000", "transferring" },
@@ -287,8 +296,10 @@ test_duties (void)
 static void
 test_adoption (void)
 {
-  static const char *const begin[] = { "START", "DOWNLOADING:1%", "NEED_VERIFY", "PASS_VERIFY", "UPDATING", "NEED_CONFIRM" };
-  static const char *const do_not[] = { "SUCCESS_CONFIRM", "COSTTIME:0min1sec", "SUCCESS_END", "FAIL_END", "ERROR:1", "X" };
+  static const char *const begin[] = { "START",       "DOWNLOADING:1%", "NEED_VERIFY",
+                                       "PASS_VERIFY", "UPDATING",       "NEED_CONFIRM" };
+  static const char *const do_not[] = { "SUCCESS_CONFIRM", "COSTTIME:0min1sec", "SUCCESS_END",
+                                        "FAIL_END",        "ERROR:1",           "X" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (begin); i++)
     {

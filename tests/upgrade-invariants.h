@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is so of every upgrade at any time and of every step, whatever happens to it; for the walk and for the fuzzer. */
+/* What is so of every upgrade at any time and of every step, whatever happens to it; for the walk and for the fuzzer.
+ */
 #include "mefota-upgrade.h"
 
 #include <string.h>
@@ -132,7 +133,8 @@ check_power (const MefotaUpgrade *before, const MefotaUpgrade *after, const Mefo
 }
 
 static inline void
-check_phase (const MefotaUpgrade *before, const MefotaUpgrade *after, const MefotaEvent *event, guint actions, MefotaTime now)
+check_phase (const MefotaUpgrade *before, const MefotaUpgrade *after, const MefotaEvent *event, guint actions,
+             MefotaTime now)
 {
   gboolean downloading = is_indication (event, MEFOTA_IND_DOWNLOADING) && after->state == MEFOTA_STATE_DOWNLOADING;
   gboolean transferring = event->type == MEFOTA_EVENT_TRANSFERRED && after->state == MEFOTA_STATE_TRANSFERRING;
@@ -186,7 +188,8 @@ check_failing (const MefotaUpgrade *before, const MefotaUpgrade *after, const Me
         g_assert (after->result == MEFOTA_RESULT_FAILURE);
     }
   if (event->type == MEFOTA_EVENT_TRANSFER_ENDED && before->state == MEFOTA_STATE_TRANSFERRING)
-    g_assert (after->result == MEFOTA_RESULT_FAILURE && after->error == (before->ending ? before->error : event->error));
+    g_assert (after->result == MEFOTA_RESULT_FAILURE
+              && after->error == (before->ending ? before->error : event->error));
   if (event->type == MEFOTA_EVENT_TIMER && before->ending && before->state == MEFOTA_STATE_TRANSFERRING
       && !mefota_upgrade_is_active (after))
     g_assert (after->error == before->error);
@@ -206,7 +209,8 @@ check_cancel (const MefotaUpgrade *before, const MefotaUpgrade *after, const Mef
 }
 
 static inline void
-check_step (const MefotaUpgrade *before, const MefotaUpgrade *after, const MefotaEvent *event, guint actions, MefotaTime now)
+check_step (const MefotaUpgrade *before, const MefotaUpgrade *after, const MefotaEvent *event, guint actions,
+            MefotaTime now)
 {
   check_upgrade (after);
   check_power (before, after, event);
@@ -221,8 +225,9 @@ check_step (const MefotaUpgrade *before, const MefotaUpgrade *after, const Mefot
 
 /* ---- no upgrade for ever ---- */
 
-/* The module says nothing more and nobody does anything: with all deadlines passed it has ended. @version is what a look
- * finds, NULL if the module does not answer; what a second identification would find is left out: it may never come. */
+/* The module says nothing more and nobody does anything: with all deadlines passed it has ended. @version is what a
+ * look finds, NULL if the module does not answer; what a second identification would find is left out: it may never
+ * come. */
 static inline void
 check_ends (const MefotaUpgrade *u, const char *version, MefotaTime now)
 {
@@ -230,7 +235,9 @@ check_ends (const MefotaUpgrade *u, const char *version, MefotaTime now)
   MefotaEvent timer = { .type = MEFOTA_EVENT_TIMER };
   MefotaEvent looked = { .type = MEFOTA_EVENT_LOOKED, .version = version };
   MefotaEvent word = { .type = MEFOTA_EVENT_WORD };
-  MefotaEvent ended = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = MEFOTA_ERROR_TRANSFER_FAILED, .text = "It broke." };
+  MefotaEvent ended = { .type = MEFOTA_EVENT_TRANSFER_ENDED,
+                        .error = MEFOTA_ERROR_TRANSFER_FAILED,
+                        .text = "It broke." };
 
   for (guint i = 0; mefota_upgrade_is_active (end); i++)
     {

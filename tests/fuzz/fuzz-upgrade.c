@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The upgrade machine under random events, with the invariants of the walk. Three bytes an event: what happens, with what,
- * and how much time passes before it. */
+/* The upgrade machine under random events, with the invariants of the walk. Three bytes an event: what happens, with
+ * what, and how much time passes before it. */
 #include "../upgrade-invariants.h"
 
 #include "fuzz.h"
@@ -11,13 +11,24 @@
 #define RESTART MEFOTA_N_EVENTS
 
 static const char *const words[] = {
-  "START",       "NEED_CONFIRM",  "NEW_VERSION",  "SUCCESS CONFIRM",   "DOWNLOADING:25%", "DOWNLOADING:100%", "DOWNLOADING",
-  "COSTTIME:1s", "NEED_VERIFY",   "PASS_VERIFY",  "UPDATING",          "SUCCESS_END",     "FAIL_END",         "FAIL_CONFIRM",
-  "FAIL_NO_NEW", "FAIL_CONNECT",  "FAIL_VERIFY",  "FAIL_WAIT_TIMEOUT", "ERROR:17",        "ERROR0x50",        "TOOLARGE",
-  "BUSY",        "DATA_TIMEOUT",  "PARA_ERROR",   "SOMETHING_ELSE",    "",
+  "START",           "NEED_CONFIRM",
+  "NEW_VERSION",     "SUCCESS CONFIRM",
+  "DOWNLOADING:25%", "DOWNLOADING:100%",
+  "DOWNLOADING",     "COSTTIME:1s",
+  "NEED_VERIFY",     "PASS_VERIFY",
+  "UPDATING",        "SUCCESS_END",
+  "FAIL_END",        "FAIL_CONFIRM",
+  "FAIL_NO_NEW",     "FAIL_CONNECT",
+  "FAIL_VERIFY",     "FAIL_WAIT_TIMEOUT",
+  "ERROR:17",        "ERROR0x50",
+  "TOOLARGE",        "BUSY",
+  "DATA_TIMEOUT",    "PARA_ERROR",
+  "SOMETHING_ELSE",  "",
 };
 static const char *const versions[] = { "V1", "V2", "V3", "v2 [Apr 18 2019]", "" };
-static const char *const imeis[] = { "861000000000001", "861000000000001", "861000000000001", "861000000000002", "", "86100" };
+static const char *const imeis[] = {
+  "861000000000001", "861000000000001", "861000000000001", "861000000000002", "", "86100"
+};
 static const double seconds[] = { 0, 0, 0, 0.001, 1, 9.9, 10, 59, 60, 61, 180, 599, 600, 900, 3600, 100000 };
 static const double jumps[] = { 0, 0, 3, 700, 5000, -1e6, 1e9 };
 
