@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The daemon as a process: configuration, exit statuses, disk, wake-ups (contract 3 and 5). */
+
+#include "daemon-lab.h"
+
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+typedef struct
+{
+  int status;
+  char *out;
+  char *err;
+} Run;
+
+static void
+run_clear (Run *run)
+{
+  g_free (run->out);
+  g_free (run->err);
+}
+
+typedef struct
+{
+  gboolean done;
+  Run *run;
+} Ending;
+
+static void
+on_ended (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Ending *ending = data;
+  g_autoptr (GError) error = NULL;
+
+  g_subprocess_communicate_utf8_finish (G_SUBPROCESS (source), result, &ending->run->out, &ending->run->err, &error);
+  g_assert_no_error (error);
+  ending->done = TRUE;
+}
+
+/* Runs a mefotad that ends by itself. */
+static void
+run (DaemonFixture *f, Run *result, const char *first, ...)
+{
+  g_autoptr (GSubprocessLauncher) launcher
+      = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *run_dir = daemon_path (f, "run");
+  Ending ending = { .run = result };
+  va_list args;
+
+  g_ptr_array_add (argv, (gpointer) g_getenv ("MEFOTAD"));
+  va_start (args, first);
+  for (const char *arg = first; arg != NULL; arg = va_arg (args, const char *))
+    g_ptr_array_add (argv, (gpointer) arg);
+  va_end (args);
+  g_ptr_array_add (argv, NULL);
+  g_subprocess_launcher_setenv (launcher, "DBUS_SYSTEM_BUS_ADDRESS", g_test_dbus_get_bus_address (f->bus), TRUE);
+  g_subprocess_launcher_setenv (launcher, "RUNTIME_DIRECTORY", run_dir, TRUE);
+  g_subprocess_launcher_unsetenv (launcher, "G_DEBUG");
+  process = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, &error);
+  g_assert_no_error (error);
+  g_subprocess_communicate_utf8_async (process, NULL, NULL, on_ended, &ending);
+  DAEMON_AWAIT (f, ending.done);
+  g_assert_true (g_subprocess_get_if_exited (process));
+  result->status = g_subprocess_get_exit_status (process);
+  g_test_message ("%d: %s", result->status, result->err);
+}
+
+/* 78, and a message that names the file, the group and the key. */
+static void
+test_refused (void)
+{
+  static const struct
+  {
+    const char *text;
+    const char *group;
+    const char *key;
+  } wrong[] = {
+    { "[policy]\nconfirm=perhaps\n", "policy", "confirm" },
+    { "[policy]\nmax-parallel=0\n", "policy", "max-parallel" },
+    { "[policy]\nmax-package=lots\n", "policy", "max-package" },
+    { "[policy]\nconfirm-window=25:00-26:00\n", "policy", "confirm-window" },
+    { "[policy]\nrestore-settings=sometimes\n", "policy", "restore-settings" },
+    { "[timeouts]\nsettle=-1\n", "timeouts", "settle" },
+    { "[timeouts]\ncommand=soon\n", "timeouts", "command" },
+    { "[module m0]\ntransport=usb\n", "module m0", "port" },
+    { "[module m0]\nport=/dev/x\nbaud=12345\n", "module m0", "baud" },
+    { "[module m0]\nport=/dev/x\ntransport=air\n", "module m0", "transport" },
+    { "[module m0]\nport=/dev/x\nflow-control=both\n", "module m0", "flow-control" },
+    { "[module m-0]\nport=/dev/x\n", "module m-0", "" },
+    { "[module m0]\nport=/dev/x\n[module m1]\nport=/dev/x\n", "module m", "port" },
+    { "this is no key file\n", "", "" },
+  };
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  g_autofree char *conf = daemon_path (f, "broken.conf");
+  g_autofree char *state = daemon_path (f, "state");
+  g_autofree char *missing = daemon_path (f, "missing.conf");
+  Run result;
+
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_assert_true (g_file_set_contents (conf, wrong[i].text, -1, NULL));
+      run (f, &result, "--config", conf, "--state-dir", state, NULL);
+      g_assert_cmpint (result.status, ==, 78);
+      g_assert_nonnull (strstr (result.err, conf));
+      g_assert_nonnull (strstr (result.err, wrong[i].group));
+      g_assert_nonnull (strstr (result.err, wrong[i].key));
+      run_clear (&result);
+    }
+  run (f, &result, "--config", missing, "--state-dir", state, NULL);
+  g_assert_cmpint (result.status, ==, 78);
+  g_assert_nonnull (strstr (result.err, missing));
+  run_clear (&result);
+  g_assert_false (g_file_test (state, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_options (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  Run result;
+
+  run (f, &result, "--version", NULL);
+  g_assert_cmpint (result.status, ==, 0);
+  g_assert_true (g_str_has_prefix (result.out, "mefotad "));
+  run_clear (&result);
+  run (f, &result, "--nonsense", NULL);
+  g_assert_cmpint (result.status, !=, 0);
+  g_assert_nonnull (strstr (result.err, "--nonsense"));
+  run_clear (&result);
+  run (f, &result, "argument", NULL);
+  g_assert_cmpint (result.status, !=, 0);
+  run_clear (&result);
+}
+
+/* A fragment overrides, an unknown key warns, both with their place. */
+static void
+test_fragments (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  g_autofree char *folder = daemon_path (f, "mefotad.conf.d");
+  g_autofree char *fragment = g_build_filename (folder, "50-local.conf", NULL);
+
+  lab_add_sim (f, "m0", "usb", IMEI);
+  g_mkdir (folder, 0700);
+  g_assert_true (g_file_set_contents (fragment, "[policy]\nconfirm=deny\nconfrim=ask\n", -1, NULL));
+  daemon_start (f, LAB_USB LAB_TIMEOUTS "[policy]\nconfirm=allow\n");
+  daemon_await_state (f, "m0", "idle");
+  g_assert_true (lab_logged (f, fragment));
+  g_assert_true (lab_logged (f, "confrim"));
+  sim_control (lab_sim (f, 0), "question");
+  daemon_await_finished (f, "m0", "failure", "Rejected");
+}
+
+/* A second daemon on the same bus leaves, and never touches the port. */
+static void
+test_second (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  g_autofree char *conf = daemon_path (f, "mefotad.conf");
+  g_autofree char *state = daemon_path (f, "other-state");
+  guint sent = lab_commands (f, lab_sim (f, 0));
+  Run result;
+
+  run (f, &result, "--config", conf, "--state-dir", state, NULL);
+  g_assert_cmpint (result.status, !=, 0);
+  g_assert_cmpint (result.status, !=, 78);
+  g_assert_nonnull (strstr (result.err, "org.gosuncn.Fota"));
+  run_clear (&result);
+  g_assert_cmpuint (lab_commands (f, lab_sim (f, 0)), ==, sent);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "idle");
+}
+
+/* SIGTERM in the middle of everything: 0, soon, and the upgrade goes on afterwards. */
+static void
+test_terminated (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_steps, "");
+  SimProcess *sim = lab_sim (f, 0);
+  gint64 begin;
+
+  lab_upgrade (f, "");
+  lab_pass (sim, "started");
+  lab_pass (sim, "downloading");
+  lab_pass (sim, "verifying");
+  daemon_await_state (f, "m0", "updating");
+  begin = g_get_monotonic_time ();
+  daemon_stop (f);
+  g_assert_cmpint (g_get_monotonic_time () - begin, <, 2 * G_USEC_PER_SEC);
+  lab_pass (sim, "passed");
+  lab_pass (sim, "updating");
+  daemon_start (f, NULL);
+  daemon_await_finished (f, "m0", "success", NULL);
+}
+
+/* ---- the disk ---- */
+
+/* The state directory is on a file system of its own, which is filled up or made read-only. */
+static gboolean
+mount_state (DaemonFixture *f)
+{
+  g_autofree char *state = daemon_path (f, "state");
+
+  g_mkdir (state, 0700);
+  if (mount ("mefota-test", state, "tmpfs", 0, "size=256k") == 0)
+    return TRUE;
+  g_test_skip ("nothing can be mounted here");
+  return FALSE;
+}
+
+static void
+spoil_state (DaemonFixture *f, const char *how)
+{
+  g_autofree char *state = daemon_path (f, "state");
+  g_autofree char *filler = daemon_path (f, "state/filler");
+  g_autofree char *zeros = g_malloc0 (4096);
+  FILE *file;
+
+  if (g_str_equal (how, "read-only"))
+    {
+      g_assert_cmpint (mount (NULL, state, NULL, MS_REMOUNT | MS_RDONLY, NULL), ==, 0);
+      return;
+    }
+  file = fopen (filler, "w");
+  setbuf (file, NULL);
+  while (fwrite (zeros, 1, 4096, file) == 4096)
+    ;
+  fclose (file);
+}
+
+/* Not a byte to the module; and one under way goes on. */
+static void
+test_disk (gconstpointer how)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  g_autofree char *state = daemon_path (f, "state");
+  SimProcess *sim;
+  guint sent, from;
+
+  if (!mount_state (f))
+    return;
+  sim = lab_add_sim (f, "m0", "usb", IMEI);
+  lab_play (f, sim, lab_steps);
+  daemon_start (f, LAB_USB LAB_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+
+  lab_upgrade (f, "");
+  lab_pass (sim, "started");
+  daemon_await_state (f, "m0", "downloading");
+  spoil_state (f, how);
+  lab_pass (sim, "downloading");
+  lab_pass (sim, "verifying");
+  lab_pass (sim, "passed");
+  lab_pass (sim, "updating");
+  daemon_await_finished (f, "m0", "success", NULL);
+  lab_await_log (f, "cannot be recorded");
+
+  lab_pass (sim, "back");
+  lab_pass (sim, "said");
+  from = f->events->len;
+  daemon_await_state (f, "m0", "idle");
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  sent = lab_commands (f, sim);
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1, "StorageFailed"));
+  g_assert_cmpuint (lab_commands (f, sim), ==, sent);
+  {
+    g_autofree char *states = lab_told (f, "m0", "State", from);
+    g_assert_cmpstr (states, ==, "");
+  }
+  daemon_stop (f);
+  g_assert_cmpint (umount2 (state, MNT_DETACH), ==, 0);
+}
+
+/* Something else stands where the state directory should be: the daemon runs, reads and refuses. */
+static void
+test_no_directory (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  g_autofree char *state = daemon_path (f, "state");
+  SimProcess *sim = lab_add_sim (f, "m0", "usb", IMEI);
+
+  g_assert_true (g_file_set_contents (state, "", 0, NULL));
+  daemon_start (f, LAB_USB LAB_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, OLD_VERSION);
+  {
+    g_autofree char *message = daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1,
+                                                  "StorageFailed");
+    g_assert_nonnull (strstr (message, state));
+  }
+  lab_commands (f, sim);
+  g_assert_cmpuint (sim_count (sim, "rx AT+CPIN?"), ==, 0);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
+}
+
+/* Records that are broken are set aside. */
+static void
+test_broken_record (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  g_autofree char *folder = daemon_path (f, "state/places");
+  g_autoptr (GDir) dir = NULL;
+  const char *name;
+
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+  daemon_stop (f);
+  dir = g_dir_open (folder, 0, NULL);
+  g_assert_nonnull (dir);
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+      g_assert_true (g_file_set_contents (path, "\x01\xff broken [", -1, NULL));
+    }
+  daemon_start (f, NULL);
+  daemon_await_state (f, "m0", "idle");
+  g_assert_true (lab_logged (f, ".broken"));
+  sim_control (lab_sim (f, 0), "firmware " OLD_VERSION);
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+}
+
+/* ---- the process ---- */
+
+static guint64
+read_status (DaemonFixture *f, const char *key)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/status", daemon_get_pid (f));
+  g_autofree char *text = NULL;
+  const char *line;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  line = strstr (text, key);
+  g_assert_nonnull (line);
+  return g_ascii_strtoull (line + strlen (key), NULL, 10);
+}
+
+/* Ours, and those GLib itself begins. */
+static void
+assert_threads (DaemonFixture *f)
+{
+  static const char *const known[] = { "mefotad", "gmain", "gdbus", "pool-mefotad", "pool-spawner", NULL };
+  g_autofree char *path = g_strdup_printf ("/proc/%d/task", daemon_get_pid (f));
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *task;
+
+  while ((task = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *name = g_build_filename (path, task, "comm", NULL);
+      g_autofree char *comm = NULL;
+      if (!g_file_get_contents (name, &comm, NULL, NULL))
+        continue; /* it has just ended */
+      g_test_message ("thread %s", g_strchomp (comm));
+      g_assert_true (g_strv_contains (known, comm));
+    }
+}
+
+static gboolean
+on_elapsed (gpointer data)
+{
+  *(gboolean *) data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+static void
+let_pass (DaemonFixture *f, guint milliseconds)
+{
+  gboolean elapsed = FALSE;
+
+  g_timeout_add (milliseconds, on_elapsed, &elapsed);
+  DAEMON_AWAIT (f, elapsed);
+}
+
+/* Idle, it sleeps. The time that passes is what is measured here; what others do in the folders above the port wakes it up,
+ * a clock of its own would do so in every stretch. */
+static void
+test_idle (gconstpointer wiring)
+{
+  g_autoptr (DaemonFixture) f = lab_new (wiring, lab_quick, "");
+  guint64 woken = 1;
+
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  lab_check_properties (f, "m0");
+  assert_threads (f);
+  for (guint i = 0; i < 20 && woken > 0; i++)
+    {
+      guint64 before = read_status (f, "\nvoluntary_ctxt_switches:");
+      let_pass (f, 1000);
+      woken = read_status (f, "\nvoluntary_ctxt_switches:") - before;
+    }
+  g_assert_cmpuint (woken, ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  /* The daemon watches the folders above its port: a place where nobody else is at work lets it sleep. */
+  if (g_access ("/dev/shm", W_OK) == 0)
+    g_setenv ("TMPDIR", "/dev/shm", TRUE);
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/daemon/config/refused", test_refused);
+  g_test_add_func ("/daemon/config/options", test_options);
+  g_test_add_func ("/daemon/config/fragments", test_fragments);
+  g_test_add_func ("/daemon/config/second", test_second);
+  g_test_add_func ("/daemon/config/terminated", test_terminated);
+  g_test_add_data_func ("/daemon/config/disk/full", "full", test_disk);
+  g_test_add_data_func ("/daemon/config/disk/read-only", "read-only", test_disk);
+  g_test_add_func ("/daemon/config/no-directory", test_no_directory);
+  g_test_add_func ("/daemon/config/broken-record", test_broken_record);
+  g_test_add_data_func ("/daemon/config/idle/usb", "usb", test_idle);
+  g_test_add_data_func ("/daemon/config/idle/uart", "uart", test_idle);
+  return g_test_run ();
+}
