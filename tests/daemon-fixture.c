@@ -535,7 +535,8 @@ daemon_start (DaemonFixture *self, const char *config)
   if (config != NULL)
     write_config (self, config);
   g_subprocess_launcher_set_child_setup (launcher, die_with_the_test, NULL, NULL);
-  g_subprocess_launcher_setenv (launcher, "DBUS_SYSTEM_BUS_ADDRESS", g_test_dbus_get_bus_address (self->bus), TRUE);
+  g_subprocess_launcher_setenv (launcher, "DBUS_SYSTEM_BUS_ADDRESS",
+                                  self->address != NULL ? self->address : g_test_dbus_get_bus_address (self->bus), TRUE);
   g_subprocess_launcher_setenv (launcher, "RUNTIME_DIRECTORY", run, TRUE);
   g_subprocess_launcher_unsetenv (launcher, "STATE_DIRECTORY");
   g_subprocess_launcher_unsetenv (launcher, "NOTIFY_SOCKET");
@@ -645,6 +646,7 @@ daemon_fixture_free (DaemonFixture *self)
   g_ptr_array_unref (self->events);
   g_hash_table_unref (self->properties);
   remove_tree (self->folder);
+  g_free (self->address);
   g_free (self->folder);
   g_free (self);
 }

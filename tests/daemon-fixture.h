@@ -41,6 +41,7 @@ typedef struct
 {
   char *folder;
   GTestDBus *bus;
+  char *address; /* where the daemon finds the bus; NULL: where it is */
   GDBusConnection *connection;
   GPtrArray *sims; /* of SimProcess */
   GSubprocess *daemon; /* NULL while it does not run */
