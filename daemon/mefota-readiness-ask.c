@@ -72,13 +72,21 @@ ask_free (Ask *ask)
   g_free (ask);
 }
 
+/* With @prefix as it should be, whatever blanks a module puts before its colon. */
 static char *
 pick_answer (char **lines, const char *prefix)
 {
-  for (guint i = 0; lines != NULL && lines[i] != NULL; i++)
-    if (g_ascii_strncasecmp (lines[i], prefix, strlen (prefix)) == 0)
-      return g_strdup (lines[i]);
+  gsize name = strlen (prefix) - strlen (":");
 
+  for (guint i = 0; lines != NULL && lines[i] != NULL; i++)
+    {
+      const char *colon = lines[i];
+      if (g_ascii_strncasecmp (lines[i], prefix, name) != 0)
+        continue;
+      colon += name + strspn (lines[i] + name, " \t");
+      if (*colon == ':')
+        return g_strconcat (prefix, colon + 1, NULL);
+    }
   return NULL;
 }
 
