@@ -255,7 +255,7 @@ on_restarting (GObject *source, GAsyncResult *result, gpointer data)
 
   /* It may be gone before its OK has been read; that was what was asked for. */
   self->awaited = !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR);
-  if (error != NULL)
+  if (error != NULL && !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT))
     return_error (task, g_steal_pointer (&error));
   else
     g_task_return_boolean (task, TRUE);

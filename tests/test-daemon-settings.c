@@ -90,6 +90,16 @@ test_polling (void)
   g_assert_false (daemon_get_number (f, "m0", "PollingRestartNeeded"));
   g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 0);
   lab_check_properties (f, "m0");
+
+  /* Gone before its OK was read: it restarts all the same. */
+  for (int i = 0; i < 2; i++)
+    {
+      sim_control (sim, i == 0 ? "set fault=1x AT+CFUN* hangup" : "set ok-tail=none");
+      ok (f, "Restart", NULL);
+      daemon_await_state (f, "m0", "absent");
+      sim_control (sim, "set ok-tail=eol");
+      daemon_await_state (f, "m0", "idle");
+    }
 }
 
 /* What the module itself makes of it: its words, its silence, and another value behind its OK. */
