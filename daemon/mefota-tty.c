@@ -16,10 +16,7 @@
 #include <unistd.h>
 
 #include "mefota-error.h"
-
-/* The search for the process that holds a node stays cheap, however crowded the machine is. */
-#define HOLDER_PROCESSES_MAX 8192
-#define HOLDER_DESCRIPTORS_MAX 32768
+#include "mefota-tty-holder.h"
 
 #define CLOSING_WAIT_NONE 65535
 
@@ -78,62 +75,18 @@ require_speed (guint baud, speed_t *speed, GError **error)
   return FALSE;
 }
 
-/* Links instead of stat(): they never wait for another file system. */
-static gboolean
-process_holds (const char *fd_directory, const char *node, guint *budget)
-{
-  g_autoptr (GDir) dir = g_dir_open (fd_directory, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && *budget > 0 && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *link = g_build_filename (fd_directory, name, NULL);
-      char target[256];
-      gssize length = readlink (link, target, sizeof target - 1);
-
-      (*budget)--;
-      if (length <= 0)
-        continue;
-      target[length] = '\0';
-      if (g_str_equal (target, node))
-        return TRUE;
-    }
-  return FALSE;
-}
-
-/* "process 123 (ModemManager)", or NULL where /proc does not tell. */
-static char *
-find_holder (const char *node)
-{
-  g_autoptr (GDir) proc = g_dir_open ("/proc", 0, NULL);
-  guint descriptors = HOLDER_DESCRIPTORS_MAX, processes = HOLDER_PROCESSES_MAX;
-  const char *pid;
-
-  while (proc != NULL && descriptors > 0 && processes > 0 && (pid = g_dir_read_name (proc)) != NULL)
-    {
-      g_autofree char *fd_directory = g_build_filename ("/proc", pid, "fd", NULL);
-      g_autofree char *comm_file = g_build_filename ("/proc", pid, "comm", NULL);
-      g_autofree char *comm = NULL;
-
-      if (!g_ascii_isdigit (pid[0]))
-        continue;
-      processes--;
-      if (!process_holds (fd_directory, node, &descriptors))
-        continue;
-      if (!g_file_get_contents (comm_file, &comm, NULL, NULL))
-        return g_strdup_printf ("process %s", pid);
-      return g_strdup_printf ("process %s (%s)", pid, g_strstrip (comm));
-    }
-  return NULL;
-}
-
 static void
 set_busy_error (GError **error, const char *node)
 {
-  g_autofree char *holder = find_holder (node);
+  g_autofree char *holder = mefota_tty_find_holder (node, "/proc", "/run/lock");
 
-  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY, "%s is in use by %s; stop it, or keep it off this port.", node,
-               holder != NULL ? holder : "another process");
+  if (holder != NULL)
+    g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY, "%s is in use by %s; stop it, or keep it off this port.", node,
+                 holder);
+  else
+    g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+                 "%s is in use by another process; find it as root with \"fuser -v %s\", then stop it or keep it off this "
+                 "port.", node, node);
 }
 
 /* A node that is there before its driver, or still there after its device, is "not ready" rather than broken. */
