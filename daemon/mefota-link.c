@@ -534,6 +534,12 @@ mefota_link_get_state (MefotaLink *self)
 }
 
 const char *
+mefota_link_get_refusal (MefotaLink *self)
+{
+  return self->path != NULL && self->channel == NULL ? self->last_refusal : NULL;
+}
+
+const char *
 mefota_link_get_node (MefotaLink *self)
 {
   return self->node != NULL ? self->node : "";

@@ -63,6 +63,8 @@ void mefota_link_expect_data (MefotaLink *self, gsize n_bytes);
 void mefota_link_close (MefotaLink *self);
 
 MefotaLinkState mefota_link_get_state (MefotaLink *self);
+/* Why the port that is there could not be opened, a whole sentence; NULL if it could, or there is none. */
+const char *mefota_link_get_refusal (MefotaLink *self);
 /* "" while closed. */
 const char *mefota_link_get_node (MefotaLink *self);
 /* NULL while closed. */

@@ -64,8 +64,15 @@ get_state (MefotaModule *self)
 gboolean
 mefota_module_check_present (MefotaModule *self, GError **error)
 {
+  const char *refusal = mefota_link_get_refusal (self->link);
+
   if (mefota_link_get_state (self->link) == MEFOTA_LINK_UP)
     return TRUE;
+  if (refusal != NULL)
+    {
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s cannot be reached: %s", self->id, refusal);
+      return FALSE;
+    }
   g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s %s; check its power and wiring, then try again.",
                self->id,
                mefota_link_get_state (self->link) == MEFOTA_LINK_CLOSED ? "is not there" : "does not answer yet");

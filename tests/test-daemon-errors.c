@@ -4,7 +4,10 @@
 
 #include "daemon-lab.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define PREFIX "org.gosuncn.Fota.Error."
 
@@ -169,6 +172,27 @@ test_not_present (void)
   lab_check_properties (f, "m0");
 }
 
+/* A module whose port somebody else holds is told from one that is not plugged in. */
+static void
+test_port_in_use (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  g_autofree char *port = g_strdup (daemon_get_string (f, "m0", "Port"));
+  int fd;
+
+  daemon_stop (f);
+  fd = open (port, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (flock (fd, LOCK_EX | LOCK_NB), ==, 0);
+  daemon_start (f, NULL);
+  daemon_await_state (f, "m0", "absent");
+  refuse (f, "Upgrade", with_option ("", NULL, NULL), "NotPresent", "is in use by ");
+  refuse (f, "Refresh", NULL, "NotPresent", port);
+  close (fd);
+  daemon_await_state (f, "m0", "idle");
+  lab_check_properties (f, "m0");
+}
+
 static void
 assert_nothing_began (DaemonFixture *f, guint from)
 {
@@ -266,6 +290,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/errors/arguments", test_arguments);
   g_test_add_func ("/daemon/errors/busy", test_busy);
   g_test_add_func ("/daemon/errors/not-present", test_not_present);
+  g_test_add_func ("/daemon/errors/port-in-use", test_port_in_use);
   g_test_add_func ("/daemon/errors/refused", test_refused);
   g_test_add_func ("/daemon/errors/unanswered", test_unanswered);
   g_test_add_func ("/daemon/errors/not-ready", test_not_ready);
