@@ -8,7 +8,8 @@
 
 /* Fixed for ever: scripts and alerts match on them, and data/mefota.catalog explains them. */
 static const char *const message_ids[MEFOTA_N_JOURNAL_EVENTS] = {
-  [MEFOTA_JOURNAL_ASKED] = "a597c7b495944e35b69159b21902d0a5",
+  [MEFOTA_JOURNAL_ASKED] = "492513dbb23e41719ca651254912c733",
+  [MEFOTA_JOURNAL_QUESTION] = "a597c7b495944e35b69159b21902d0a5",
   [MEFOTA_JOURNAL_STARTED] = "f5a37a4d4a8844de966c12062cf13faa",
   [MEFOTA_JOURNAL_PHASE] = "ad7490beb96943709a3ec313904f49e6",
   [MEFOTA_JOURNAL_FINISHED] = "15acf922ca68420c9181f8ea90483271",

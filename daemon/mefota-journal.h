@@ -8,7 +8,8 @@ G_BEGIN_DECLS
 /* Events with a MESSAGE_ID; data/mefota.catalog explains each (journalctl -x). */
 typedef enum
 {
-  MEFOTA_JOURNAL_ASKED,
+  MEFOTA_JOURNAL_ASKED,    /* somebody here wants an upgrade */
+  MEFOTA_JOURNAL_QUESTION, /* the module asks whether to upgrade */
   MEFOTA_JOURNAL_STARTED,
   MEFOTA_JOURNAL_PHASE,
   MEFOTA_JOURNAL_FINISHED,

@@ -565,16 +565,20 @@ mefota_module_apply_policy (MefotaModule *self)
     {
     case MEFOTA_ANSWER_ALLOW:
     case MEFOTA_ANSWER_DENY:
-      g_message ("%s: the module asks whether to upgrade; %s by %s", self->id,
-                 answer == MEFOTA_ANSWER_ALLOW ? "allowed" : "refused", rule);
+      mefota_journal_event (MEFOTA_JOURNAL_QUESTION, self->id, u->id, u->status,
+                            "%s: the module asks whether to upgrade; %s by %s", self->id,
+                            answer == MEFOTA_ANSWER_ALLOW ? "allowed" : "refused", rule);
       self->policy_answered = u->confirm_deadline; /* once a question, even if the module does not take it */
       mefota_module_confirm_async (self, answer == MEFOTA_ANSWER_ALLOW, FALSE, on_policy_confirmed, g_steal_pointer (&rule));
       break;
     case MEFOTA_ANSWER_DELAY:
-      g_message ("%s: the module asks whether to upgrade; delayed by %s", self->id, rule);
+      mefota_journal_event (MEFOTA_JOURNAL_QUESTION, self->id, u->id, u->status,
+                            "%s: the module asks whether to upgrade; delayed by %s", self->id, rule);
       break;
     case MEFOTA_ANSWER_ASK:
-      g_message ("%s: the module asks whether to upgrade; left to mefotactl accept or reject by %s", self->id, rule);
+      mefota_journal_event (MEFOTA_JOURNAL_QUESTION, self->id, u->id, u->status,
+                            "%s: the module asks whether to upgrade; left to mefotactl accept or reject by %s", self->id,
+                            rule);
       seconds = mefota_policy_seconds_to_window (policy, now);
       if (policy->confirm != MEFOTA_CONFIRM_DENY && seconds >= 0 && seconds * 1000 < timeouts (self)->confirm)
         self->window_id = g_timeout_add ((guint) seconds * 1000, on_window, self);
