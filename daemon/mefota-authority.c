@@ -84,7 +84,8 @@ static void
 refuse_error (GTask *task, const char *what, GError *error)
 {
   g_dbus_error_strip_remote_error (error);
-  g_autofree char *why = g_strdup_printf ("%s: %s. Try again, or call as root.", what, error->message);
+  const char *stop = g_str_has_suffix (error->message, ".") ? "" : ".";
+  g_autofree char *why = g_strdup_printf ("%s: %s%s Try again, or call as root.", what, error->message, stop);
   refuse (task, why);
 }
 

@@ -45,7 +45,8 @@ typedef struct
   gboolean interactive;
   gboolean no_credentials;
   /* polkit */
-  gboolean polkit_runs, polkit_activatable, polkit_broken;
+  gboolean polkit_runs, polkit_activatable;
+  const char *polkit_broken; /* what it says then */
   gboolean authorized, challenge;
   guint polkit_asked;
   guint32 polkit_flags;
@@ -122,8 +123,9 @@ on_polkit_call (GDBusConnection *connection, const char *sender, const char *pat
   f->polkit_asked++;
 
   /* An error that looks like "polkit is not there" is polkit's own all the same. */
-  if (f->polkit_broken)
-    g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER, "it broke");
+  if (f->polkit_broken != NULL)
+    g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER, "%s",
+                                           f->polkit_broken);
   else
     g_dbus_method_invocation_return_value (invocation,
                                            g_variant_new ("((bba{ss}))", f->authorized, f->challenge, NULL));
@@ -345,11 +347,12 @@ test_polkit_broken (Fixture *f, gconstpointer data)
     }
   f->gids = gids;
   f->polkit_runs = TRUE;
-  f->polkit_broken = TRUE;
-  assert_refused (f, "polkit could not be asked: it broke.");
+  f->polkit_broken = "it broke";
+  assert_refused (f, "polkit could not be asked: it broke. Try");
   f->polkit_runs = FALSE;
   f->polkit_activatable = TRUE;
-  assert_refused (f, "polkit could not be asked: it broke.");
+  f->polkit_broken = "Unit polkit.service is masked.";
+  assert_refused (f, "polkit could not be asked: Unit polkit.service is masked. Try");
   g_assert_cmpuint (f->polkit_asked, ==, 2);
 }
 
