@@ -76,7 +76,8 @@ append_upgrade (GString *text, Module *module)
               module_string (module, "LastUpgrade"));
     }
   if (*module_string (module, "Status") != '\0')
-    append (text, "indication", "%s %s", module_string (module, "Status"), module_string (module, "StatusArgument"));
+    append (text, "indication", "%s%s%s", module_string (module, "Status"),
+            *module_string (module, "StatusArgument") != '\0' ? " " : "", module_string (module, "StatusArgument"));
   if (module_number (module, "RebootsSeen") > 0)
     append (text, "reboots", "%u", (guint) module_number (module, "RebootsSeen"));
   if (module_number (module, "DownloadSeconds") > 0)
