@@ -34,17 +34,49 @@ mefota_bus_return_error (GDBusMethodInvocation *invocation, GError *error)
 
 /* ---- properties ---- */
 
+/* To set a property costs fifty times what it costs to read it, and every indication comes through here. */
+#define SYNC_STRING(skeleton, property, value)                                          \
+  G_STMT_START                                                                          \
+  {                                                                                     \
+    const char *new_value = (value);                                                    \
+    if (g_strcmp0 (mefota_dbus_fota_get_##property (skeleton), new_value) != 0)         \
+      mefota_dbus_fota_set_##property (skeleton, new_value);                            \
+  }                                                                                     \
+  G_STMT_END
+#define SYNC_NUMBER(skeleton, property, value)                       \
+  G_STMT_START                                                       \
+  {                                                                  \
+    if (mefota_dbus_fota_get_##property (skeleton) != (value))       \
+      mefota_dbus_fota_set_##property (skeleton, (value));           \
+  }                                                                  \
+  G_STMT_END
+
 static void
 sync_methods (MefotaDbusFota *s, const MefotaModuleInfo *info)
 {
   const char *methods[4] = { "network" };
+  const char *const *told = mefota_dbus_fota_get_methods (s);
   gsize n = 1;
 
   if (info->can_serial)
     methods[n++] = "serial";
   if (info->can_adb)
     methods[n++] = "adb";
-  mefota_dbus_fota_set_methods (s, methods);
+  if (told == NULL || !g_strv_equal (told, methods))
+    mefota_dbus_fota_set_methods (s, methods);
+}
+
+static void
+sync_last_error (MefotaDbusFota *s, const char *name, const char *message)
+{
+  GVariant *told = mefota_dbus_fota_get_last_error (s);
+  const char *told_name = NULL;
+  const char *told_message = NULL;
+
+  if (told != NULL)
+    g_variant_get (told, "(&s&s)", &told_name, &told_message);
+  if (g_strcmp0 (told_name, name) != 0 || g_strcmp0 (told_message, message) != 0)
+    mefota_dbus_fota_set_last_error (s, g_variant_new ("(ss)", name, message));
 }
 
 static void
@@ -53,25 +85,24 @@ sync_upgrade (MefotaDbusFota *s, const MefotaUpgrade *u)
   gboolean active = mefota_upgrade_is_active (u);
   gboolean failed = u->result == MEFOTA_RESULT_FAILURE;
 
-  mefota_dbus_fota_set_operation (s, mefota_operation_to_word (active ? u->operation : MEFOTA_OPERATION_NONE));
-  mefota_dbus_fota_set_status (s, u->status);
-  mefota_dbus_fota_set_status_argument (s, u->argument);
-  mefota_dbus_fota_set_progress (s, u->progress);
-  mefota_dbus_fota_set_started_at (s, active ? (guint64) u->started_at : 0);
-  mefota_dbus_fota_set_phase_since (s, active ? (guint64) u->phase_since : 0);
-  mefota_dbus_fota_set_reboots_seen (s, u->reboots);
-  mefota_dbus_fota_set_overdue (s, u->overdue);
-  mefota_dbus_fota_set_can_cancel (s, mefota_upgrade_can_cancel (u));
-  mefota_dbus_fota_set_power_critical (s, u->power_critical);
-  mefota_dbus_fota_set_confirm_deadline (s, (guint64) u->confirm_deadline);
-  mefota_dbus_fota_set_from_version (s, u->from_version);
-  mefota_dbus_fota_set_download_seconds (s, u->download_seconds);
-  mefota_dbus_fota_set_last_upgrade (s, u->id);
+  SYNC_STRING (s, operation, mefota_operation_to_word (active ? u->operation : MEFOTA_OPERATION_NONE));
+  SYNC_STRING (s, status, u->status);
+  SYNC_STRING (s, status_argument, u->argument);
+  SYNC_NUMBER (s, progress, u->progress);
+  SYNC_NUMBER (s, started_at, active ? (guint64) u->started_at : 0);
+  SYNC_NUMBER (s, phase_since, active ? (guint64) u->phase_since : 0);
+  SYNC_NUMBER (s, reboots_seen, u->reboots);
+  SYNC_NUMBER (s, overdue, u->overdue);
+  SYNC_NUMBER (s, can_cancel, mefota_upgrade_can_cancel (u));
+  SYNC_NUMBER (s, power_critical, u->power_critical);
+  SYNC_NUMBER (s, confirm_deadline, (guint64) u->confirm_deadline);
+  SYNC_STRING (s, from_version, u->from_version);
+  SYNC_NUMBER (s, download_seconds, u->download_seconds);
+  SYNC_STRING (s, last_upgrade, u->id);
   if (active)
     return; /* the last result stays until this one's end */
-  mefota_dbus_fota_set_last_result (s, mefota_result_to_word (u->result));
-  mefota_dbus_fota_set_last_error (
-      s, g_variant_new ("(ss)", failed ? mefota_error_get_name (u->error) : "", failed ? u->message : ""));
+  SYNC_STRING (s, last_result, mefota_result_to_word (u->result));
+  sync_last_error (s, failed ? mefota_error_get_name (u->error) : "", failed ? u->message : "");
 }
 
 static void
@@ -81,20 +112,20 @@ sync_module (Export *export)
   MefotaModuleInfo info;
 
   mefota_module_get_info (export->module, &info);
-  mefota_dbus_fota_set_imei (s, info.identity->imei);
-  mefota_dbus_fota_set_manufacturer (s, info.identity->manufacturer);
-  mefota_dbus_fota_set_model (s, info.identity->model);
-  mefota_dbus_fota_set_firmware_version (s, info.identity->version);
-  mefota_dbus_fota_set_port (s, info.port);
-  mefota_dbus_fota_set_physical_path (s, info.physical_path);
-  mefota_dbus_fota_set_transport (s, mefota_transport_to_word (info.transport));
+  SYNC_STRING (s, imei, info.identity->imei);
+  SYNC_STRING (s, manufacturer, info.identity->manufacturer);
+  SYNC_STRING (s, model, info.identity->model);
+  SYNC_STRING (s, firmware_version, info.identity->version);
+  SYNC_STRING (s, port, info.port);
+  SYNC_STRING (s, physical_path, info.physical_path);
+  SYNC_STRING (s, transport, mefota_transport_to_word (info.transport));
   sync_methods (s, &info);
-  mefota_dbus_fota_set_server_address (s, info.settings->server);
-  mefota_dbus_fota_set_server_port (s, info.settings->port);
-  mefota_dbus_fota_set_polling_enabled (s, info.settings->polling);
-  mefota_dbus_fota_set_polling_restart_needed (s, info.polling_restart_needed);
-  mefota_dbus_fota_set_target_version (s, info.settings->target);
-  mefota_dbus_fota_set_state (s, mefota_state_to_word (info.state));
+  SYNC_STRING (s, server_address, info.settings->server);
+  SYNC_NUMBER (s, server_port, info.settings->port);
+  SYNC_NUMBER (s, polling_enabled, info.settings->polling);
+  SYNC_NUMBER (s, polling_restart_needed, info.polling_restart_needed);
+  SYNC_STRING (s, target_version, info.settings->target);
+  SYNC_STRING (s, state, mefota_state_to_word (info.state));
   sync_upgrade (s, info.upgrade);
 }
 
@@ -161,7 +192,11 @@ on_indication (MefotaModule *module, const MefotaIndication *indication, gpointe
 {
   Export *export = data;
 
-  mefota_dbus_fota_emit_fota_ind (export->skeleton, indication->status, indication->argument, indication->raw);
+  /* Not by the skeleton's own signal, which goes the long way through libffi. */
+  g_dbus_connection_emit_signal (export->bus->connection, NULL,
+                                 g_dbus_interface_skeleton_get_object_path (G_DBUS_INTERFACE_SKELETON (export->skeleton)),
+                                 MEFOTA_BUS_NAME, "FotaInd",
+                                 g_variant_new ("(sss)", indication->status, indication->argument, indication->raw), NULL);
   if (++export->ahead >= INDICATIONS_AHEAD && !export->flushing)
     {
       export->flushing = TRUE;
