@@ -29,10 +29,24 @@ static const struct
   [MEFOTA_ACTION_COLLECT_LOGS] = { "org.gosuncn.fota.collect-logs", "collect a module's logs" },
 };
 
+/* So many callers are remembered; then it begins anew. */
+#define CALLERS_MAX 32
+
+/* Who has a unique name on the bus: fixed when it connected, and the name is never given to another. */
+typedef struct
+{
+  uid_t uid;
+  char *user;       /* its name, or "uid 1000" */
+  gboolean known;   /* the user has a name */
+  char *who;        /* user (program) */
+  GVariant *groups; /* au, or NULL if the bus does not tell */
+} Caller;
+
 struct _MefotaAuthority
 {
   GDBusConnection *bus;
   char *group;
+  GHashTable *callers; /* unique name → Caller */
 };
 
 /* One question on its way. It needs no authority any more: that may be freed with the bus it was made for. */
@@ -43,12 +57,24 @@ typedef struct
   MefotaAction action;
   char *sender;
   gboolean interactive;
-  uid_t uid;
-  char *user;       /* its name, or "uid 1000" */
-  gboolean known;   /* the user has a name */
-  char *who;        /* the answer: user (program) */
-  GVariant *groups; /* au, or NULL if the bus does not tell */
+  GHashTable *callers;
+  Caller *caller; /* NULL while unknown */
 } Check;
+
+static void
+caller_clear (gpointer data)
+{
+  Caller *caller = data;
+  g_free (caller->user);
+  g_free (caller->who);
+  g_clear_pointer (&caller->groups, g_variant_unref);
+}
+
+static void
+caller_unref (gpointer data)
+{
+  g_rc_box_release_full (data, caller_clear);
+}
 
 static void
 check_free (Check *check)
@@ -56,9 +82,8 @@ check_free (Check *check)
   g_object_unref (check->bus);
   g_free (check->group);
   g_free (check->sender);
-  g_free (check->user);
-  g_free (check->who);
-  g_clear_pointer (&check->groups, g_variant_unref);
+  g_hash_table_unref (check->callers);
+  g_clear_pointer (&check->caller, caller_unref);
   g_free (check);
 }
 
@@ -66,7 +91,7 @@ static void
 allow (GTask *task)
 {
   Check *check = g_task_get_task_data (task);
-  g_task_return_pointer (task, g_steal_pointer (&check->who), g_free);
+  g_task_return_pointer (task, g_strdup (check->caller->who), g_free);
 }
 
 /* @why: a whole sentence, with what to do next */
@@ -75,7 +100,7 @@ refuse (GTask *task, const char *why)
 {
   Check *check = g_task_get_task_data (task);
   g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_NOT_AUTHORIZED, "%s may not %s (action %s). %s",
-                           check->who != NULL ? check->who : "The caller", actions[check->action].words,
+                           check->caller != NULL ? check->caller->who : "The caller", actions[check->action].words,
                            actions[check->action].id, why);
 }
 
@@ -103,10 +128,10 @@ call (GTask *task, const char *name, const char *path, const char *interface, co
 static gboolean
 group_has_caller (Check *check, gid_t gid)
 {
-  if (check->groups != NULL)
+  if (check->caller->groups != NULL)
     {
       gsize n;
-      const guint32 *gids = g_variant_get_fixed_array (check->groups, &n, sizeof (guint32));
+      const guint32 *gids = g_variant_get_fixed_array (check->caller->groups, &n, sizeof (guint32));
       for (gsize i = 0; i < n; i++)
         if (gids[i] == gid)
           return TRUE;
@@ -114,7 +139,7 @@ group_has_caller (Check *check, gid_t gid)
     }
 
   /* An older bus: what the databases say of the user. */
-  struct passwd *user = getpwuid (check->uid);
+  struct passwd *user = getpwuid (check->caller->uid);
   if (user == NULL)
     return FALSE;
   int n = 0;
@@ -139,7 +164,7 @@ check_group (GTask *task)
       return;
     }
   g_autofree char *why = g_strdup_printf ("Make %s a member of the group %s and log in again, or call as root.",
-                                          check->known ? check->user : "the user", check->group);
+                                          check->caller->known ? check->caller->user : "the user", check->group);
   refuse (task, why);
 }
 
@@ -244,6 +269,34 @@ describe (const char *user, guint32 pid)
   return g_strdup_printf ("%s (%s)", user, program);
 }
 
+static Caller *
+caller_new (uid_t uid, guint32 pid, GVariant *credentials)
+{
+  Caller *caller = g_rc_box_new0 (Caller);
+  struct passwd *user = getpwuid (uid);
+
+  caller->uid = uid;
+  caller->known = user != NULL;
+  caller->user = user != NULL ? g_strdup (user->pw_name) : g_strdup_printf ("uid %u", uid);
+  caller->who = describe (caller->user, pid);
+  caller->groups = g_variant_lookup_value (credentials, "UnixGroupIDs", G_VARIANT_TYPE ("au"));
+  return caller;
+}
+
+static void
+decide (GTask *task)
+{
+  Check *check = g_task_get_task_data (task);
+
+  if (check->caller->uid == 0 || check->caller->uid == geteuid ())
+    allow (task);
+  else if (HAVE_POLKIT)
+    call (task, BUS_NAME, BUS_PATH, BUS_NAME, "NameHasOwner", g_variant_new ("(s)", POLKIT_NAME), "(b)", -1,
+          on_polkit_owner);
+  else
+    check_group (task);
+}
+
 static void
 on_credentials (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -265,21 +318,11 @@ on_credentials (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   g_variant_lookup (credentials, "ProcessID", "u", &pid);
-  check->groups = g_variant_lookup_value (credentials, "UnixGroupIDs", G_VARIANT_TYPE ("au"));
-
-  struct passwd *user = getpwuid (uid);
-  check->uid = uid;
-  check->known = user != NULL;
-  check->user = user != NULL ? g_strdup (user->pw_name) : g_strdup_printf ("uid %u", uid);
-  check->who = describe (check->user, pid);
-
-  if (uid == 0 || uid == geteuid ())
-    allow (task);
-  else if (HAVE_POLKIT)
-    call (task, BUS_NAME, BUS_PATH, BUS_NAME, "NameHasOwner", g_variant_new ("(s)", POLKIT_NAME), "(b)", -1,
-          on_polkit_owner);
-  else
-    check_group (task);
+  check->caller = caller_new (uid, pid, credentials);
+  if (g_hash_table_size (check->callers) >= CALLERS_MAX)
+    g_hash_table_remove_all (check->callers);
+  g_hash_table_insert (check->callers, g_strdup (check->sender), g_rc_box_acquire (check->caller));
+  decide (task);
 }
 
 /* Outside */
@@ -291,6 +334,7 @@ mefota_authority_new (GDBusConnection *bus, const char *group)
   MefotaAuthority *self = g_new0 (MefotaAuthority, 1);
   self->bus = g_object_ref (bus);
   self->group = g_strdup (group);
+  self->callers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, caller_unref);
   return self;
 }
 
@@ -299,6 +343,7 @@ mefota_authority_free (MefotaAuthority *self)
 {
   g_object_unref (self->bus);
   g_free (self->group);
+  g_hash_table_unref (self->callers);
   g_free (self);
 }
 
@@ -313,6 +358,7 @@ mefota_authority_check_async (MefotaAuthority *self, GDBusMethodInvocation *invo
 
   check->bus = g_object_ref (self->bus);
   check->group = g_strdup (self->group);
+  check->callers = g_hash_table_ref (self->callers);
   check->action = action;
   check->sender = g_strdup (g_dbus_method_invocation_get_sender (invocation));
   check->interactive =
@@ -320,8 +366,14 @@ mefota_authority_check_async (MefotaAuthority *self, GDBusMethodInvocation *invo
   g_task_set_source_tag (task, mefota_authority_check_async);
   g_task_set_task_data (task, check, (GDestroyNotify) check_free);
 
+  check->caller = check->sender != NULL ? g_hash_table_lookup (check->callers, check->sender) : NULL;
+  if (check->caller != NULL)
+    g_rc_box_acquire (check->caller);
+
   if (check->sender == NULL)
     refuse (task, "The message names no sender: call over the system bus.");
+  else if (check->caller != NULL)
+    decide (task);
   else
     call (task, BUS_NAME, BUS_PATH, BUS_NAME, "GetConnectionCredentials", g_variant_new ("(s)", check->sender),
           "(a{sv})", -1, on_credentials);

@@ -13,7 +13,6 @@
 /* The authority's connection leads to the test, which plays the bus itself and polkit: so any user can be the caller,
  * whoever runs the test. The caller's message takes the same way and names its sender itself. */
 
-#define SENDER ":1.42"
 #define STRANGER 54321u
 static const guint32 strangers_gids[] = { 12345, 0 };
 
@@ -44,6 +43,8 @@ typedef struct
   guint32 pid;
   gboolean interactive;
   gboolean no_credentials;
+  guint caller;         /* its unique name's number */
+  guint bus_asked;      /* for credentials */
   /* polkit */
   gboolean polkit_runs, polkit_activatable;
   const char *polkit_broken; /* what it says then */
@@ -55,7 +56,15 @@ typedef struct
   gboolean done;
   char *who;
   GError *error;
+  char sender[16];
 } Fixture;
+
+static const char *
+sender_of (Fixture *f)
+{
+  g_snprintf (f->sender, sizeof f->sender, ":1.%u", f->caller);
+  return f->sender;
+}
 
 static GVariant *
 make_credentials (Fixture *f)
@@ -90,7 +99,8 @@ on_bus_call (GDBusConnection *connection, const char *sender, const char *path, 
     g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER, "it left");
   else if (g_str_equal (method, "GetConnectionCredentials"))
     {
-      g_assert_cmpstr (name, ==, SENDER);
+      g_assert_cmpstr (name, ==, sender_of (f));
+      f->bus_asked++;
       g_dbus_method_invocation_return_value (invocation, make_credentials (f));
     }
   else if (g_str_equal (method, "NameHasOwner"))
@@ -119,7 +129,7 @@ on_polkit_call (GDBusConnection *connection, const char *sender, const char *pat
   g_variant_get (parameters, "((&s@a{sv})sa{ss}us)", &kind, &subject, &f->polkit_action, NULL, &f->polkit_flags, NULL);
   g_assert_cmpstr (kind, ==, "system-bus-name");
   g_assert_true (g_variant_lookup (subject, "name", "&s", &name));
-  g_assert_cmpstr (name, ==, SENDER);
+  g_assert_cmpstr (name, ==, sender_of (f));
   f->polkit_asked++;
 
   /* An error that looks like "polkit is not there" is polkit's own all the same. */
@@ -208,14 +218,14 @@ tear_down (Fixture *f, gconstpointer data)
 
 /* Calls Upgrade as the caller; ends with f->who or f->error. */
 static void
-check (Fixture *f, const char *sender)
+check_again (Fixture *f, gboolean known)
 {
   g_autoptr (GDBusMessage) message = g_dbus_message_new_method_call (NULL, "/", "org.gosuncn.Fota", "Upgrade");
   g_clear_pointer (&f->who, g_free);
   g_clear_error (&f->error);
   f->done = FALSE;
-  if (sender != NULL)
-    g_dbus_message_set_sender (message, sender);
+  if (known)
+    g_dbus_message_set_sender (message, sender_of (f));
   if (f->interactive)
     g_dbus_message_set_flags (message, G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION);
   g_assert_true (g_dbus_connection_send_message (f->theirs, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL));
@@ -223,10 +233,18 @@ check (Fixture *f, const char *sender)
   g_assert_true ((f->who == NULL) != (f->error == NULL));
 }
 
+/* A unique name never changes hands: whoever is somebody else has another one. */
+static void
+check (Fixture *f)
+{
+  f->caller++;
+  check_again (f, TRUE);
+}
+
 static void
 assert_refused (Fixture *f, const char *part)
 {
-  check (f, SENDER);
+  check (f);
   g_assert_error (f->error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_AUTHORIZED);
   if (strstr (f->error->message, part) == NULL)
     g_assert_cmpstr (f->error->message, ==, part);
@@ -241,11 +259,11 @@ test_root (Fixture *f, gconstpointer data)
   f->uid = 0;
   f->polkit_runs = TRUE;
   f->pid = (guint32) getpid ();
-  check (f, SENDER);
+  check (f);
   g_assert_cmpstr (f->who, ==, expected);
 
   f->pid = 0;
-  check (f, SENDER);
+  check (f);
   g_assert_cmpstr (f->who, ==, "root");
   g_assert_cmpuint (f->polkit_asked, ==, 0);
 }
@@ -254,8 +272,28 @@ static void
 test_own_user (Fixture *f, gconstpointer data)
 {
   f->uid = geteuid ();
-  check (f, SENDER);
+  check (f);
   g_assert_no_error (f->error);
+}
+
+/* What the bus said of a caller holds as long as its name does; whether it may is asked anew. */
+static void
+test_known_caller (Fixture *f, gconstpointer data)
+{
+  f->uid = 0;
+  check (f);
+  g_assert_no_error (f->error);
+  f->uid = STRANGER;
+  check_again (f, TRUE);
+  g_assert_cmpstr (f->who, ==, "root");
+  g_assert_cmpuint (f->bus_asked, ==, 1);
+  for (guint i = 0; i < 100; i++)
+    assert_refused (f, "uid 54321");
+  g_assert_cmpuint (f->bus_asked, ==, 101);
+  f->polkit_runs = f->authorized = HAVE_POLKIT;
+  check_again (f, TRUE);
+  g_assert_true (HAVE_POLKIT ? f->error == NULL : f->error != NULL);
+  g_assert_cmpuint (f->bus_asked, ==, 101);
 }
 
 static void
@@ -265,7 +303,7 @@ test_unknown_caller (Fixture *f, gconstpointer data)
   assert_refused (f, "did not tell which user");
   f->no_credentials = TRUE;
   assert_refused (f, "it left");
-  check (f, NULL);
+  check_again (f, FALSE);
   g_assert_error (f->error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_AUTHORIZED);
 }
 
@@ -284,14 +322,14 @@ test_group (Fixture *f, gconstpointer data)
   assert_refused (f, "uid 54321 may not upgrade modules (action org.gosuncn.fota.upgrade). "
                      "Make the user a member of the group daemon and log in again, or call as root.");
   f->gids = gids;
-  check (f, SENDER);
+  check (f);
   g_assert_cmpstr (f->who, ==, "uid 54321");
 
   /* an older bus: the databases tell */
   f->gids = NULL;
   assert_refused (f, "group daemon");
   f->uid = user->pw_uid;
-  check (f, SENDER);
+  check (f);
   g_assert_cmpstr (f->who, ==, "daemon");
   /* what the bus says of the process counts more than they do */
   f->gids = gids + 2;
@@ -319,7 +357,7 @@ test_polkit (Fixture *f, gconstpointer data)
     {
       f->action = i;
       f->authorized = TRUE;
-      check (f, SENDER);
+      check (f);
       g_assert_cmpstr (f->who, ==, "uid 54321");
       g_assert_cmpstr (f->polkit_action, ==, ids[i]);
       g_assert_cmpuint (f->polkit_flags, ==, 0);
@@ -386,6 +424,7 @@ main (int argc, char **argv)
 #define ADD(name, function) g_test_add ("/authority/" name, Fixture, NULL, set_up, function, tear_down)
   ADD ("root", test_root);
   ADD ("own-user", test_own_user);
+  ADD ("known-caller", test_known_caller);
   ADD ("unknown-caller", test_unknown_caller);
   ADD ("group", test_group);
   ADD ("polkit", test_polkit);
