@@ -68,8 +68,11 @@ mefota_at_log_clear (MefotaAtLog *self)
 void
 mefota_at_log_sent (MefotaAtLog *self, const char *text)
 {
-  g_autofree char *visible = mefota_at_log_format ((const guint8 *) text, strlen (text), self->unmasked);
+  g_autofree char *visible = NULL;
 
+  if (!g_log_get_debug_enabled ())
+    return;
+  visible = mefota_at_log_format ((const guint8 *) text, strlen (text), self->unmasked);
   g_debug ("%s: --> %s", self->name, visible);
 }
 
@@ -96,6 +99,8 @@ mefota_at_log_received (MefotaAtLog *self, guint8 byte)
 {
   guint length = self->pending->len;
 
+  if (!g_log_get_debug_enabled ())
+    return;
   if (length >= PENDING_MAX || (length > 1 && byte != '\n' && self->pending->data[length - 1] == '\r'))
     mefota_at_log_flush (self);
   g_byte_array_append (self->pending, &byte, 1);

@@ -127,10 +127,13 @@ write_line (GLogLevelFlags level, const char *domain, const char *message)
 static GLogWriterOutput
 write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
-  g_autofree char *domain = dup_field (fields, n_fields, "GLIB_DOMAIN");
+  g_autofree char *domain = NULL;
 
+  if ((level & G_LOG_LEVEL_DEBUG) && !writer.verbose)
+    return G_LOG_WRITER_HANDLED;
   /* Debug lines of the libraries below would bury the module's dialogue. */
-  if ((level & G_LOG_LEVEL_DEBUG) && (!writer.verbose || g_strcmp0 (domain, G_LOG_DOMAIN) != 0))
+  domain = dup_field (fields, n_fields, "GLIB_DOMAIN");
+  if ((level & G_LOG_LEVEL_DEBUG) && g_strcmp0 (domain, G_LOG_DOMAIN) != 0)
     return G_LOG_WRITER_HANDLED;
 
   if (!writer.to_journal || g_log_writer_journald (level, fields, n_fields, NULL) != G_LOG_WRITER_HANDLED)
@@ -147,6 +150,7 @@ void
 mefota_journal_init (gboolean verbose)
 {
   writer.verbose = verbose;
+  g_log_set_debug_enabled (verbose); /* whoever formats bytes only to log them looks there first */
   writer.to_journal = g_log_writer_is_journald (fileno (stderr));
   writer.fatal = g_log_set_always_fatal (G_LOG_FATAL_MASK);
   g_log_set_always_fatal (writer.fatal);

@@ -335,6 +335,7 @@ test_log_masked (Fixture *f, gconstpointer user_data)
   if (g_test_subprocess ())
     {
       g_log_set_writer_func (on_log, journal, NULL);
+      g_log_set_debug_enabled (TRUE);
       for (f->cut = -1; f->cut < 20; f->cut++)
         {
           expect (f, "AT+CGSN\r", "\r\n866758041234567\r\n\r\nOK\r\n");
