@@ -65,9 +65,9 @@ start (MefotaAtChannel *self, MefotaAtCommand *command)
   self->current = command;
   mefota_at_framer_expect_prompt (&self->framer, command->data != NULL);
   mefota_at_log_sent (&self->log, line);
-  mefota_at_link_write (self->link, bytes);
   /* Set anew at the first byte taken; this one is for a line that takes nothing at all. */
   mefota_at_channel_set_timer (self, command->timeout_ms);
+  mefota_at_link_send (self->link, bytes);
 }
 
 void

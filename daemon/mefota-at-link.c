@@ -23,6 +23,7 @@ struct _MefotaAtLink
   GQueue queue; /* of GBytes */
   gsize offset; /* into the first of them */
   gboolean paused;
+  gboolean receiving;
   gboolean closed;
 };
 
@@ -76,7 +77,11 @@ read_some (MefotaAtLink *self, gsize limit, char **reason)
           return IO_ENDED;
         }
       total += (gsize) n;
+      self->receiving = TRUE;
       self->funcs.received (buffer, (gsize) n, self->user_data);
+      self->receiving = FALSE;
+      if ((gsize) n < sizeof buffer && limit == READ_MAX)
+        break; /* that was all; if not, poll() tells */
     }
   return IO_DONE;
 }
@@ -223,6 +228,25 @@ mefota_at_link_write (MefotaAtLink *self, GBytes *bytes)
   g_source_set_callback (self->write_source, G_SOURCE_FUNC (on_writable), self, NULL);
   g_source_set_static_name (self->write_source, "AT write");
   g_source_attach (self->write_source, g_main_context_get_thread_default ());
+}
+
+void
+mefota_at_link_send (MefotaAtLink *self, GBytes *bytes)
+{
+  gsize size = g_bytes_get_size (bytes);
+  gssize n = 0;
+
+  /* What came before a command went out is never the answer to it, so that is handled first. */
+  if (!self->closed && !self->receiving && g_queue_is_empty (&self->queue)
+      && !g_pollable_input_stream_is_readable (self->input))
+    n = g_pollable_output_stream_write_nonblocking (self->output, g_bytes_get_data (bytes, NULL), size, NULL, NULL);
+  if (n < (gssize) size)
+    {
+      g_autoptr (GBytes) rest = g_bytes_new_from_bytes (bytes, (gsize) MAX (n, 0), size - (gsize) MAX (n, 0));
+      mefota_at_link_write (self, rest); /* an error comes again, from the main loop */
+    }
+  if (n > 0)
+    self->funcs.taken ((gsize) n, self->user_data);
 }
 
 void

@@ -10,7 +10,7 @@ G_BEGIN_DECLS
  *
  * Bytes in and out of a stream, for the channel above it: reads whenever there is something, a few KiB at a time;
  * writes from a queue, and watches for room only while something is queued. Nothing is called from within a caller's
- * function.
+ * function, but for `taken` in mefota_at_link_send().
  */
 typedef struct _MefotaAtLink MefotaAtLink;
 
@@ -30,6 +30,8 @@ void mefota_at_link_close (MefotaAtLink *self);
 void mefota_at_link_free (MefotaAtLink *self);
 
 void mefota_at_link_write (MefotaAtLink *self, GBytes *bytes);
+/* The same, but what the line takes at once goes without a turn of the main loop. */
+void mefota_at_link_send (MefotaAtLink *self, GBytes *bytes);
 /* Forgets what is queued and not yet taken. */
 void mefota_at_link_discard (MefotaAtLink *self);
 gboolean mefota_at_link_is_writing (MefotaAtLink *self);

@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gunixinputstream.h>
-#include <gio/gunixoutputstream.h>
 #include <linux/serial.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -17,6 +15,7 @@
 
 #include "mefota-error.h"
 #include "mefota-tty-holder.h"
+#include "mefota-tty-stream.h"
 
 #define CLOSING_WAIT_NONE 65535
 
@@ -239,8 +238,8 @@ mefota_tty_open (const char *path, guint baud, MefotaFlowControl flow, GError **
   if (!set_attributes (self, speed, flow, error))
     return NULL;
   tcflush (self->fd, TCIOFLUSH);
-  self->input = g_unix_input_stream_new (self->fd, FALSE);
-  self->output = g_unix_output_stream_new (self->fd, FALSE);
+  self->input = mefota_tty_input_new (self->fd);
+  self->output = mefota_tty_output_new (self->fd);
   return g_steal_pointer (&self);
 }
 
