@@ -10,12 +10,19 @@ mefota_way_real_finish (MefotaWay *self, GAsyncResult *result, GError **error)
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
+static gboolean
+mefota_way_real_is_leaving (MefotaWay *self)
+{
+  return FALSE;
+}
+
 static void
 mefota_way_class_init (MefotaWayClass *klass)
 {
   GType type = G_TYPE_FROM_CLASS (klass);
 
   klass->finish = mefota_way_real_finish;
+  klass->is_leaving = mefota_way_real_is_leaving;
   g_signal_new ("progress", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT);
   g_signal_new ("piece", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_UINT64);
 }
@@ -48,6 +55,12 @@ void
 mefota_way_clean_up_async (MefotaWay *self, MefotaAtChannel *channel, GAsyncReadyCallback callback, gpointer user_data)
 {
   MEFOTA_WAY_GET_CLASS (self)->clean_up_async (self, channel, callback, user_data);
+}
+
+gboolean
+mefota_way_is_leaving (MefotaWay *self)
+{
+  return MEFOTA_WAY_GET_CLASS (self)->is_leaving (self);
 }
 
 gboolean

@@ -45,6 +45,9 @@ struct _MefotaWayClass
   void (*install_async) (MefotaWay *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   /* After a failure or cancellation: leaves the module without a partial package. Best effort, bounded in time. */
   void (*clean_up_async) (MefotaWay *self, MefotaAtChannel *channel, GAsyncReadyCallback callback, gpointer user_data);
+  /* Whether prepare() has told the module something that it may go away and come back for: then it is waited for, and
+   * begun with anew, without counting as an attempt. FALSE by default. */
+  gboolean (*is_leaving) (MefotaWay *self);
   /* All of the above return a boolean through this one. */
   gboolean (*finish) (MefotaWay *self, GAsyncResult *result, GError **error);
 };
@@ -54,6 +57,7 @@ void mefota_way_prepare_async (MefotaWay *self, const MefotaWayContext *context,
 void mefota_way_transfer_async (MefotaWay *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 void mefota_way_install_async (MefotaWay *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 void mefota_way_clean_up_async (MefotaWay *self, MefotaAtChannel *channel, GAsyncReadyCallback callback, gpointer user_data);
+gboolean mefota_way_is_leaving (MefotaWay *self);
 gboolean mefota_way_finish (MefotaWay *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS
