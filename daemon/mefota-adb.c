@@ -30,6 +30,7 @@ struct _MefotaAdb
   GCancellable *watching; /* ends with the process being ours */
   GPid group;             /* its process id, which is its group's too */
   gboolean ready;
+  gboolean closed;
   guint holders;
   GPtrArray *waiting; /* of GTask */
   guint try_id;
@@ -242,6 +243,11 @@ start (MefotaAdb *self, GError **error)
   g_autoptr (GError) spawn_error = NULL;
   const char *pid;
 
+  if (self->closed)
+    {
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "mefotad is ending; try again when it is back.");
+      return FALSE;
+    }
   if (path == NULL)
     {
       g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
@@ -332,6 +338,16 @@ mefota_adb_release (MefotaAdb *self)
   g_return_if_fail (self->holders > 0);
   if (--self->holders == 0 && self->waiting->len == 0)
     stop (self);
+}
+
+void
+mefota_adb_close (MefotaAdb *self)
+{
+  g_autoptr (GError) error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "mefotad is ending; try again when it is back.");
+
+  self->closed = TRUE;
+  stop (self);
+  complete_waiting (self, error);
 }
 
 static void

@@ -35,6 +35,9 @@ void mefota_adb_hold_async (MefotaAdb *self, GCancellable *cancellable, GAsyncRe
 gboolean mefota_adb_hold_finish (MefotaAdb *self, GAsyncResult *result, GError **error);
 void mefota_adb_release (MefotaAdb *self);
 
+/* Ends the server whoever holds it; it is not started again. */
+void mefota_adb_close (MefotaAdb *self);
+
 const char *mefota_adb_get_socket_path (MefotaAdb *self);
 /* Process id of the server; 0 while it does not run. */
 GPid mefota_adb_get_pid (MefotaAdb *self);

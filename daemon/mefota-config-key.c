@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mefota-usb-path.h"
+
 #define KIB G_GUINT64_CONSTANT (1024)
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
@@ -21,6 +23,7 @@ typedef enum
   KEY_TRANSPORT,
   KEY_BAUD,
   KEY_FLOW,
+  KEY_PLACE,
 } KeyType;
 
 struct _MefotaConfigKey
@@ -57,6 +60,7 @@ static const MefotaConfigKey keys[] = {
   { MEFOTA_CONFIG_GROUP_MODULE, "transport", KEY_TRANSPORT, "uart", 0, 0, MODULE (transport) },
   { MEFOTA_CONFIG_GROUP_MODULE, "baud", KEY_BAUD, "115200", 50, 4000000, MODULE (baud) },
   { MEFOTA_CONFIG_GROUP_MODULE, "flow-control", KEY_FLOW, "none", 0, 0, MODULE (flow) },
+  { MEFOTA_CONFIG_GROUP_MODULE, "usb-path", KEY_PLACE, "", 0, 0, MODULE (usb_path) },
 };
 
 static gboolean
@@ -212,6 +216,12 @@ mefota_config_key_set (const MefotaConfigKey *key, gpointer base, const char *te
       g_free (*(char **) field);
       *(char **) field = g_strdup (text);
       return TRUE;
+    case KEY_PLACE:
+      if (*text != '\0' && !mefota_usb_path_is_valid (text))
+        return FALSE;
+      g_free (*(char **) field);
+      *(char **) field = g_strdup (text);
+      return TRUE;
     case KEY_BAUD:
       {
         guint baud;
@@ -251,6 +261,8 @@ mefota_config_key_describe (const MefotaConfigKey *key)
       return g_strdup ("a rate the system knows, such as 9600, 57600, 115200, 460800 or 921600");
     case KEY_FLOW:
       return g_strdup ("none or rtscts");
+    case KEY_PLACE:
+      return g_strdup ("a physical USB path, such as 1-1.2, or to nothing");
     }
   g_assert_not_reached ();
 }

@@ -18,6 +18,7 @@ module_config_free (MefotaModuleConfig *module)
 {
   g_free (module->name);
   g_free (module->port);
+  g_free (module->usb_path);
   g_free (module);
 }
 

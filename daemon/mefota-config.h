@@ -47,6 +47,7 @@ typedef struct
   MefotaTransport transport;
   guint baud;
   MefotaFlowControl flow;
+  char *usb_path; /* "1-1.2", or "" to find it by the port */
 } MefotaModuleConfig;
 
 typedef struct

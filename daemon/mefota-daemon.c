@@ -244,6 +244,8 @@ mefota_daemon_stop (MefotaDaemon *self)
     mefota_bus_close (self->bus);
   g_clear_object (&self->bus);
   mefota_registry_stop (self->registry);
+  if (self->services.adb != NULL)
+    mefota_adb_close (self->services.adb);
   if (self->services.bus != NULL)
     g_signal_handlers_disconnect_by_data (self->services.bus, self);
 }
@@ -261,6 +263,7 @@ mefota_daemon_finalize (GObject *object)
 
   g_clear_object (&self->registry);
   g_clear_object (&self->services.guard);
+  g_clear_object (&self->services.adb);
   g_clear_object (&self->services.queue);
   g_clear_object (&self->services.bus);
   g_clear_pointer (&self->services.store, mefota_store_free);
@@ -297,6 +300,13 @@ mefota_daemon_new (MefotaConfig *config, MefotaProfiles *profiles, const char *c
   self->services.store = mefota_store_new (state_directory);
   self->services.queue = mefota_queue_new (config->policy.max_parallel);
   self->services.guard = mefota_guard_new (NULL, run_directory, mefota_service_take_fd ("power-critical"));
+#if HAVE_ADB
+  {
+    g_autofree char *socket_path = g_build_filename (run_directory, "adb.socket", NULL);
+    g_autofree char *home = g_build_filename (state_directory, "adb", NULL);
+    self->services.adb = mefota_adb_new ("adb", socket_path, home);
+  }
+#endif
   self->services.opener = mefota_link_open_tty;
   self->registry = mefota_registry_new (&self->services);
   g_signal_connect (self->registry, "added", G_CALLBACK (on_module_added), self);

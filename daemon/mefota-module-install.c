@@ -7,6 +7,7 @@
 #include "mefota-module-private.h"
 
 #include "mefota-error.h"
+#include "mefota-way-adb.h"
 
 #include <glib/gstdio.h>
 
@@ -54,11 +55,8 @@ choose_method (MefotaModule *self, const char *method, MefotaOperation *operatio
   if (*operation == MEFOTA_OPERATION_SERIAL && !uart)
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
                  "Module %s is wired by USB, where it does not take a package over its AT port (guide 2.4); use adb.", self->id);
-  else if (*operation == MEFOTA_OPERATION_ADB && !mefota_module_can_adb (self))
-    g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED, "Module %s cannot be given a package with adb; %s.", self->id,
-                 uart ? "it is wired by UART, use serial" : "install the adb program, or use a network upgrade");
   else
-    return TRUE;
+    return *operation != MEFOTA_OPERATION_ADB || mefota_module_check_adb (self, error);
   return FALSE;
 }
 
@@ -98,6 +96,13 @@ check_versions (MefotaModule *self, const char *from, const char *expected, GErr
   else
     return TRUE;
   return FALSE;
+}
+
+static gboolean
+check_name (MefotaModule *self, MefotaOperation operation, const char *name, GError **error)
+{
+  return operation != MEFOTA_OPERATION_ADB
+         || mefota_way_adb_check_name (mefota_module_get_profile (self), self->identity->version, name, error);
 }
 
 /* ---- copying, and then the turn ---- */
@@ -200,7 +205,8 @@ mefota_module_install_async (MefotaModule *self, int fd, const MefotaInstallOpti
   install->name = g_strdup (options->name != NULL && options->name[0] != '\0' ? options->name : "(without a name)");
   install->requested_by = g_strdup (requested_by);
   if (!choose_method (self, options->method, &install->operation, &error) || !check_sha256 (options->sha256, &error)
-      || !check_free (self, &error) || !check_versions (self, install->from, install->expected, &error))
+      || !check_free (self, &error) || !check_versions (self, install->from, install->expected, &error)
+      || !check_name (self, install->operation, install->name, &error))
     g_task_return_error (task, error);
   else
     copy (task, fd, options->sha256);
@@ -291,10 +297,4 @@ mefota_module_sweep_packages (MefotaModule *self)
       if (is_copy_of (name, self->id) && !(needs_package (self->upgrade) && g_strcmp0 (path, self->upgrade->package) == 0))
         g_unlink (path);
     }
-}
-
-gboolean
-mefota_module_can_adb (MefotaModule *self)
-{
-  return FALSE;
 }

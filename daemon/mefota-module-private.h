@@ -17,6 +17,7 @@ struct _MefotaModule
   char *id;
   char *physical_path;
   char *usb_sysfs;
+  char *usb_path; /* as configured, or NULL */
   MefotaTransport transport;
   gboolean configured;
 
@@ -100,7 +101,12 @@ void mefota_module_resume_transfer (MefotaModule *self);
 void mefota_module_start_transfer (MefotaModule *self);
 /* After the end: the private copy goes. */
 void mefota_module_drop_package (MefotaModule *self);
+/* Whether adb can work here: a module on USB whose place is known, and the program is there. */
 gboolean mefota_module_can_adb (MefotaModule *self);
+/* The same, with NOT_SUPPORTED that says what is missing. */
+gboolean mefota_module_check_adb (MefotaModule *self, GError **error);
+/* "1-1.2", or NULL if the place is not known or not on USB. */
+char *mefota_module_get_usb_path (MefotaModule *self);
 /* Copies that no upgrade needs go: those of a daemon that was killed while it made one. */
 void mefota_module_sweep_packages (MefotaModule *self);
 /* self->package, from the copy that the upgrade names. Errors: as mefota_package_open() */

@@ -7,10 +7,13 @@
 
 #include "mefota-error.h"
 #include "mefota-journal.h"
+#include "mefota-way-adb.h"
 #include "mefota-way-serial.h"
 
 /* How long a start waits for ModemManager to let go. */
 #define INHIBIT_WAIT_MS 3000
+/* How long a module may stay away that went because its way told it something, in units of [timeouts] command. */
+#define RETURN_COMMANDS 12
 
 typedef enum
 {
@@ -27,6 +30,8 @@ typedef struct
   MefotaWay *way;
   Stage stage;
   guint attempts;
+  gboolean returning;    /* it went away by what the way told it, before the caller was answered */
+  guint return_id;
   gboolean lost;         /* the port hung up under the last step, which the link has not told yet */
   GTask *task;           /* the caller of Install until it is answered; also without a caller, for one that was queued */
   GError *failure;       /* why it is being cleaned up */
@@ -43,9 +48,11 @@ static void begin_attempt (Transfer *self);
 static void clean_up (Transfer *self, GError *failure);
 
 static MefotaWay *
-make_way (MefotaOperation operation)
+make_way (MefotaModule *module, MefotaOperation operation)
 {
-  return operation == MEFOTA_OPERATION_SERIAL ? mefota_way_serial_new () : NULL;
+  if (operation == MEFOTA_OPERATION_SERIAL)
+    return mefota_way_serial_new ();
+  return module->services->adb != NULL ? mefota_way_adb_new (module->services->adb) : NULL;
 }
 
 static MefotaUpgrade *
@@ -127,6 +134,7 @@ is_gone (Transfer *self)
 static void
 transfer_free (Transfer *self)
 {
+  g_clear_handle_id (&self->return_id, g_source_remove);
   let_go_of_presence (self);
   if (self->changed_id != 0)
     g_signal_handler_disconnect (self->module, self->changed_id);
@@ -239,6 +247,32 @@ clean_up (Transfer *self, GError *failure)
 
 /* ---- attempts ---- */
 
+static gboolean
+on_not_back (gpointer data)
+{
+  Transfer *self = data;
+
+  self->return_id = 0;
+  refuse (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "gone"));
+  return G_SOURCE_REMOVE;
+}
+
+/* The way told the module something that it went away for: begun with anew when it is back. */
+static void
+await_return (Transfer *self)
+{
+  self->attempts--;
+  self->stage = WAITING;
+  if (mefota_link_get_state (self->module->link) == MEFOTA_LINK_UP)
+    begin_attempt (self);
+  else if (self->task != NULL && self->return_id == 0)
+    {
+      self->returning = TRUE;
+      self->return_id
+          = g_timeout_add (RETURN_COMMANDS * self->module->services->config->timeouts.command, on_not_back, self);
+    }
+}
+
 /* A step failed with @error, which it takes. */
 static void
 fail_attempt (Transfer *self, GError *error)
@@ -250,6 +284,8 @@ fail_attempt (Transfer *self, GError *error)
   self->lost = g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT);
   if (module->upgrade->ending)
     clean_up (self, NULL);
+  else if (self->stage == PREPARING && mefota_way_is_leaving (self->way) && is_gone (self))
+    await_return (self);
   else if (self->task != NULL && g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED))
     /* Refused before its first byte: the caller is told, and nothing has happened. */
     clean_up (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
@@ -370,12 +406,13 @@ begin_attempt (Transfer *self)
 {
   MefotaModule *module = self->module;
   MefotaUpgrade *u = get_upgrade (self);
+  g_autofree char *usb_path = mefota_module_get_usb_path (module);
   MefotaWayContext context = {
     .module = module->id,
     .profile = mefota_module_get_profile (module),
     .timeouts = &module->services->config->timeouts,
     .version = module->identity->version,
-    .usb_path = module->transport == MEFOTA_TRANSPORT_USB ? module->physical_path : NULL,
+    .usb_path = usb_path,
     .stream = mefota_link_get_stream (module->link),
     .baud = mefota_link_get_baud (module->link),
     .package = module->package,
@@ -436,7 +473,7 @@ transfer_new (MefotaModule *module, MefotaOperation operation)
 
   self->module = module;
   self->operation = operation;
-  self->way = make_way (operation);
+  self->way = make_way (module, operation);
   module->transfer = self;
   if (self->way == NULL)
     return self;
@@ -542,14 +579,36 @@ mefota_module_start_transfer (MefotaModule *self)
   mefota_module_step (self, &event);
 }
 
+/* Back before the caller was answered. */
+static void
+resume_start (Transfer *self)
+{
+  MefotaModule *module = self->module;
+  const char *imei = module->identity->imei;
+
+  self->returning = FALSE;
+  g_clear_handle_id (&self->return_id, g_source_remove);
+  if (module->pending != NULL && module->pending->imei[0] != '\0' && imei[0] != '\0' && strcmp (module->pending->imei, imei) != 0)
+    refuse (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_REPLACED,
+                               "Another module (IMEI %s) sits in the place of %s now; start again if that is the one.", imei,
+                               module->id));
+  else
+    begin_attempt (self);
+}
+
 void
 mefota_module_resume_transfer (MefotaModule *self)
 {
   Transfer *transfer = self->transfer;
   g_autoptr (GError) error = NULL;
 
-  if (transfer != NULL && transfer->stage != WAITING)
+  if (transfer != NULL && (transfer->stage != WAITING || (transfer->task != NULL && !transfer->returning)))
     return;
+  if (transfer != NULL && transfer->task != NULL)
+    {
+      resume_start (transfer);
+      return;
+    }
   if (!mefota_module_open_package (self, &error))
     {
       MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = MEFOTA_ERROR_STORAGE_FAILED, .text = error->message };

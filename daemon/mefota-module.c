@@ -516,7 +516,7 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
   mefota_module_read_settings (self);
   if (self->upgrade->state == MEFOTA_STATE_QUEUED)
     mefota_queue_wait (self->services->queue, self->id, self->upgrade->started_at);
-  else if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING)
+  else if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING || self->transfer != NULL)
     mefota_module_resume_transfer (self);
 }
 
@@ -628,6 +628,7 @@ mefota_module_finalize (GObject *object)
   g_clear_object (&self->presence);
   g_free (self->id);
   g_free (self->physical_path);
+  g_free (self->usb_path);
   g_free (self->usb_sysfs);
   G_OBJECT_CLASS (mefota_module_parent_class)->finalize (object);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "mefota-adb.h"
 #include "mefota-config.h"
 #include "mefota-guard.h"
 #include "mefota-link.h"
@@ -20,6 +21,7 @@ typedef struct
   MefotaStore *store;
   MefotaQueue *queue;
   MefotaGuard *guard;
+  MefotaAdb *adb; /* NULL: built without */
   GDBusConnection *bus; /* NULL while there is none */
   MefotaLinkOpener opener;
   gboolean unmasked; /* IMEI and SIM data readable in debug lines */
@@ -64,6 +66,8 @@ MefotaModule *mefota_module_new (MefotaServices *services, const char *id, const
 void mefota_module_start (MefotaModule *self);
 /* See mefota_link_set_port(); @usb_sysfs (nullable) is ModemManager's and adb's name of the place. */
 void mefota_module_set_port (MefotaModule *self, const char *path, const char *usb_sysfs);
+/* Where it is plugged in, for adb; "" (default): found by its port. */
+void mefota_module_set_usb_path (MefotaModule *self, const char *usb_path);
 void mefota_module_get_info (MefotaModule *self, MefotaModuleInfo *info);
 const char *mefota_module_get_id (MefotaModule *self);
 /* Whether the object may go: not configured, no port, and nothing under way. */

@@ -134,6 +134,7 @@ add_configured (MefotaRegistry *self, const MefotaModuleConfig *config)
                                             config->flow);
   Place *place = add_place (self, module);
 
+  mefota_module_set_usb_path (module, config->usb_path);
   place->port = g_strdup (config->port);
   place->watch = mefota_port_watch_new (config->port);
   g_signal_connect (place->watch, "changed", G_CALLBACK (on_path_changed), place);

@@ -233,6 +233,7 @@ test_wrong_values (Fixture *f, gconstpointer data)
     { "module m", "transport", "uart or usb", "|pci|UART" },
     { "module m", "baud", "115200", "|0|115201|-9600|9600 baud|134.5" },
     { "module m", "flow-control", "none or rtscts", "|xonxoff" },
+    { "module m", "usb-path", "1-1.2", "1|usb1|1-|1-1.|1-1..2|1-1:1.1|1-1.2/3|-1-1|1-1 2" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)

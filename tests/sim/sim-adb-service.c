@@ -120,16 +120,20 @@ remove_file (SimAdbFiles *self, const char *path)
     mefota_sim_push_package (self->sim, 0, NULL);
 }
 
+/* Nothing more is written to the file, which may have been removed meanwhile. */
 static void
 keep_file (SimAdbService *self)
 {
-  g_autofree char *sha256 = g_compute_checksum_for_data (G_CHECKSUM_SHA256, self->data->data, self->data->len);
+  SimAdbFile *file = g_hash_table_lookup (self->files->files, self->path);
   MefotaSim *sim = self->files->sim;
+  g_autofree char *sha256 = NULL;
 
+  if (file == NULL || file->data != self->data)
+    return;
+  sha256 = g_compute_checksum_for_data (G_CHECKSUM_SHA256, self->data->data, self->data->len);
   sim_event (sim, "adb-push %s %u %s", self->path, self->data->len, sha256);
   if (g_str_equal (self->path, package_path (sim)))
     mefota_sim_push_package (sim, self->data->len, sha256);
-  add_file (self->files, self->path, S_IFREG | (self->mode & 0777), g_steal_pointer (&self->data));
 }
 
 /* ---- sync ---- */
@@ -283,8 +287,12 @@ begin_send (SimAdbService *self, char *path)
       put_fail (self, "couldn't create file: Read-only file system");
       self->refused = TRUE;
     }
-  else /* what was there before is gone as soon as a new one is begun */
-    remove_file (self->files, path);
+  else
+    {
+      /* What was there before is gone as soon as a new one is begun. */
+      remove_file (self->files, path);
+      add_file (self->files, path, S_IFREG | (self->mode & 0777), g_byte_array_ref (self->data));
+    }
 }
 
 static SimAdbVerdict
@@ -304,12 +312,14 @@ take_data (SimAdbService *self, const guint8 *bytes, guint length)
   if (fault == SIM_ADB_FAULT_FULL)
     {
       put_fail (self, "couldn't write to file: No space left on device");
+      keep_file (self);
       self->refused = TRUE;
       return SIM_ADB_GO;
     }
   /* What came is kept, as in a file system. */
   keep_file (self);
   g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->data, g_byte_array_unref);
   return fault == SIM_ADB_FAULT_CUT ? SIM_ADB_CUT : fault == SIM_ADB_FAULT_VANISH ? SIM_ADB_VANISH : SIM_ADB_STALL;
 }
 

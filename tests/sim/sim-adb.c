@@ -39,6 +39,7 @@ typedef struct
   guint32 id, peer;
   SimAdbService *service;
   gboolean waiting; /* for OKAY to what was written */
+  guint unacknowledged;
   guint okay_source;
 } Stream;
 
@@ -182,7 +183,8 @@ on_okay_due (gpointer data)
   Stream *self = data;
 
   self->okay_source = 0;
-  send_packet (self->connection, A_OKAY, self->id, self->peer, NULL, 0);
+  for (; self->unacknowledged > 0; self->unacknowledged--)
+    send_packet (self->connection, A_OKAY, self->id, self->peer, NULL, 0);
   pump (self);
   return G_SOURCE_REMOVE;
 }
@@ -197,10 +199,11 @@ take_write (Stream *self, const guint8 *bytes, guint length)
   switch (sim_adb_service_feed (self->service, bytes, length))
     {
     case SIM_ADB_GO:
-      if (pace > 0)
-        self->okay_source = g_timeout_add (MAX (1000 * length / pace, 1), on_okay_due, self);
-      else
+      self->unacknowledged++; /* the first two may come together, right after the opening */
+      if (pace == 0)
         on_okay_due (self);
+      else if (self->okay_source == 0)
+        self->okay_source = g_timeout_add (MAX (1000 * length / pace, 1), on_okay_due, self);
       return TRUE;
     case SIM_ADB_STALL:
       return TRUE;
