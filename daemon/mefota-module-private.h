@@ -50,6 +50,10 @@ struct _MefotaModule
   gint64 policy_answered; /* deadline of the question that policy has answered */
   GTask *refresh_task;
 
+  /* logs */
+  GCancellable *collecting; /* NULL: none are being collected */
+  gboolean logs_wanted;     /* of the last upgrade, once the module is there */
+
   /* packages */
   MefotaPackage *package;
   gpointer transfer; /* mefota-module-transfer.c's own */
@@ -116,6 +120,15 @@ void mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperat
                                    const char *requested_by);
 /* Stops without a word to the module. */
 void mefota_module_drop_transfer (MefotaModule *self);
+
+/* ---- logs ---- */
+
+/* An upgrade comes first. */
+void mefota_module_stop_logs (MefotaModule *self);
+/* An upgrade has ended: policy may want its logs. */
+void mefota_module_want_logs (MefotaModule *self);
+/* Fetches what is wanted, if the module is there. */
+void mefota_module_fetch_wanted_logs (MefotaModule *self);
 
 /* ---- settings and diagnosis ---- */
 

@@ -363,7 +363,11 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
   keep (self, actions);
   mefota_module_show (self);
   if (details != NULL)
-    g_signal_emit (self, signals[FINISHED], 0, details);
+    {
+      g_signal_emit (self, signals[FINISHED], 0, details);
+      mefota_module_want_logs (self);
+      mefota_module_fetch_wanted_logs (self);
+    }
 
   if (actions & MEFOTA_ACT_QUESTION)
     {
@@ -404,6 +408,7 @@ mefota_module_step (MefotaModule *self, const MefotaEvent *event)
 void
 mefota_module_inhibit (MefotaModule *self)
 {
+  mefota_module_stop_logs (self); /* an upgrade comes first */
   if (self->inhibitor == NULL && self->usb_sysfs != NULL && self->services->bus != NULL)
     self->inhibitor = mefota_inhibitor_new (self->services->bus, self->usb_sysfs);
 }
@@ -518,6 +523,7 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
     mefota_queue_wait (self->services->queue, self->id, self->upgrade->started_at);
   else if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING || self->transfer != NULL)
     mefota_module_resume_transfer (self);
+  mefota_module_fetch_wanted_logs (self);
 }
 
 static void
@@ -596,6 +602,7 @@ mefota_module_close (MefotaModule *self)
   g_signal_handlers_disconnect_by_data (self->link, self);
   g_signal_handlers_disconnect_by_data (self->services->queue, self);
   mefota_module_drop_transfer (self);
+  mefota_module_stop_logs (self);
   g_cancellable_cancel (self->presence);
   mefota_link_close (self->link);
   g_clear_object (&self->inhibitor);

@@ -243,8 +243,9 @@ do_recv (SimAdbService *self, const char *path)
 {
   SimAdbFile *file = g_hash_table_lookup (self->files->files, path);
   guint listing = self->files->sim->settings->adb_listing;
+  g_autofree char *printable = g_strescape (path, NULL);
 
-  sim_event (self->files->sim, "adb-read %s", path);
+  sim_event (self->files->sim, "adb-read %s", printable);
   if (listing == SIM_ADB_LISTING_HUGE && g_str_has_suffix (path, "/huge.log"))
     {
       self->refill = put_more_data;
