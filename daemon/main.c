@@ -8,6 +8,7 @@
 
 #include <glib-unix.h>
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 
 typedef struct
@@ -68,6 +69,10 @@ main (int argc, char **argv)
   Main self = { NULL };
   MefotaExit status;
 
+#ifdef __GLIBC__
+  /* GDBus' thread would get a heap of its own, most of it never used. */
+  mallopt (M_ARENA_MAX, 1);
+#endif
   setlocale (LC_ALL, "");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)

@@ -7,6 +7,8 @@
 #include "mefota-bus.h"
 #include "mefota-service.h"
 
+#include <malloc.h>
+
 #define RECONNECT_FIRST_MS 250
 #define RECONNECT_MAX_MS 30000
 
@@ -85,6 +87,16 @@ leave (MefotaDaemon *self, MefotaExit status)
   g_main_loop_quit (self->loop);
 }
 
+/* What the start alone needed goes back to the system. */
+static gboolean
+on_settled (gpointer data)
+{
+#ifdef __GLIBC__
+  malloc_trim (0);
+#endif
+  return G_SOURCE_REMOVE;
+}
+
 static void
 on_name_acquired (GDBusConnection *connection, const char *name, gpointer data)
 {
@@ -98,6 +110,7 @@ on_name_acquired (GDBusConnection *connection, const char *name, gpointer data)
   tell_status (self);
   mefota_service_ready ();
   mefota_service_watchdog_start ();
+  g_idle_add_full (G_PRIORITY_LOW, on_settled, NULL, NULL);
 }
 
 static void
