@@ -60,7 +60,9 @@ void bench_await_states (Bench *self, guint n, const char *state);
 /* Figures of a process. */
 double bench_smaps (int pid, const char *key); /* KiB */
 double bench_cpu_ns (int pid);                 /* all its threads */
-guint64 bench_wakeups (int pid);               /* voluntary context switches, all its threads */
+/* Voluntary context switches of its threads from begin to end; but for those that a thread ended with. */
+GHashTable *bench_wakeups_begin (int pid);
+double bench_wakeups_end (int pid, GHashTable *begin);
 
 double bench_median (GArray *values);                   /* of double; 0 without any */
 double bench_quantile (GArray *values, double quantile);
