@@ -397,7 +397,7 @@ take_one (SimAdbService *self, SimAdbVerdict *verdict)
 
 /* ---- shell ---- */
 
-static void
+static void G_GNUC_PRINTF (2, 3)
 say (SimAdbService *self, const char *format, ...)
 {
   g_autofree char *text = NULL;
