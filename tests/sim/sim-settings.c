@@ -386,7 +386,8 @@ sim_settings_describe (void)
         g_string_append_printf (out, "%s%s:\n", out->len > 0 ? "\n" : "", sw->help);
       else
         g_string_append_printf (out, "  %s=%s%s%s%s\n      %s\n", sw->key,
-                                *sw->fallback != '\0' ? sw->fallback : "\"\"", sw->words != NULL ? "  (" : "", sw->words != NULL ? sw->words : "",
+                                *sw->fallback != '\0' ? sw->fallback : "\"\"", sw->words != NULL ? "  (" : "",
+                                sw->words != NULL ? sw->words : "",
                                 sw->words != NULL ? ")" : "", sw->help);
     }
   return g_string_free (out, FALSE);
