@@ -8,8 +8,9 @@ PATH=$PATH:/usr/sbin:/sbin
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
+passed_over=0
 
-have () { command -v "$1" >/dev/null || { echo "# $1 is missing: $file not checked"; return 1; }; }
+have () { command -v "$1" >/dev/null || { echo "# $1 is missing: $file not checked"; passed_over=$((passed_over + 1)); return 1; }; }
 complain () { echo "not ok: $file: $*"; failed=1; }
 quiet () { "$@" > "$scratch/log" 2>&1 && [ ! -s "$scratch/log" ] || { cat "$scratch/log"; complain "$1"; }; }
 
@@ -18,19 +19,21 @@ for file; do
   *.policy | *.xml | */org.gosuncn.*.conf)
     if have xmllint; then quiet xmllint --nonet --noout "$file"; fi ;;
   *.rules)
-    # polkit's, in JavaScript: whichever interpreter there is
-    if command -v node >/dev/null; then quiet node --check - < "$file"
-    elif command -v gjs >/dev/null; then { echo 'function f () {'; cat "$file"; echo '}'; } > "$scratch/f.js"; quiet gjs "$scratch/f.js"
-    else have node || :
+    # polkit's, in JavaScript: its own interpreter, or whichever there is; compiled, not run
+    { echo 'function f () {'; cat "$file"; echo '}'; } > "$scratch/f.js"
+    if command -v duk >/dev/null; then quiet duk "$scratch/f.js"
+    elif command -v node >/dev/null; then quiet node --check "$scratch/f.js"
+    elif command -v gjs >/dev/null; then quiet gjs "$scratch/f.js"
+    else have duk || :
     fi ;;
   *.sysusers)
-    if have systemd-sysusers && [ "$(id -u)" = 0 ]; then
+    if [ "$(id -u)" = 0 ] && have systemd-sysusers; then
       mkdir -p "$scratch/root/etc" "$scratch/root/usr/lib/sysusers.d"
       cp "$file" "$scratch/root/usr/lib/sysusers.d/mefota.conf"
       quiet_log=$(systemd-sysusers --root="$scratch/root" mefota.conf 2>&1) || complain "systemd-sysusers: $quiet_log"
       grep -q "^dialout:.*:mefota$\|^dialout:.*[:,]mefota" "$scratch/root/etc/group" || complain "not in dialout"
       grep -q '^mefota:.*/lib/mefota:.*nologin$' "$scratch/root/etc/passwd" || complain "no user mefota"
-    elif command -v systemd-sysusers >/dev/null; then
+    elif have systemd-sysusers; then
       systemd-sysusers --dry-run "$file" > "$scratch/log" 2>&1 || { cat "$scratch/log"; complain systemd-sysusers; }
     fi ;;
   *.tmpfiles)
@@ -55,4 +58,6 @@ for file; do
     complain "nobody knows how to check this" ;;
   esac
 done
+# A run that could look at less than half is no pass.
+[ "$failed" = 1 ] || [ $((passed_over * 2)) -lt $# ] || exit 77
 exit $failed

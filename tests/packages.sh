@@ -4,7 +4,7 @@
 build_packages='gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libsystemd-dev libgudev-1.0-dev dbus'
 # What single tests use; a test whose program is missing is skipped.
 test_packages="$build_packages adb clang libclang-rt-14-dev libumockdev-dev umockdev udev systemd libxml2-utils man-db
-  python3 python3-dbusmock polkitd xsltproc docbook-xsl valgrind gcovr lrzsz"
+  python3 python3-dbusmock polkitd xsltproc docbook-xsl valgrind gcovr lrzsz procps duktape"
 
 need_packages() {
   missing=
