@@ -384,6 +384,8 @@ typedef struct
   gboolean done;
   GVariant *reply;
   GError *error;
+  DaemonFixture *fixture;
+  void (*take) (DaemonFixture *self, GVariant *reply); /* before anything that is told later is seen */
 } Call;
 
 static void
@@ -391,15 +393,17 @@ on_called (GObject *source, GAsyncResult *result, gpointer data)
 {
   Call *call = data;
   call->reply = g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), NULL, result, &call->error);
+  if (call->reply != NULL && call->take != NULL)
+    call->take (call->fixture, call->reply);
   call->done = TRUE;
 }
 
 static GVariant *
 call_path (DaemonFixture *self, const char *path, const char *interface, const char *method, GVariant *parameters, int fd,
-           GError **error)
+           void (*take) (DaemonFixture *self, GVariant *reply), GError **error)
 {
   g_autoptr (GUnixFDList) fds = fd >= 0 ? g_unix_fd_list_new () : NULL;
-  Call call = { FALSE };
+  Call call = { .fixture = self, .take = take };
 
   if (fds != NULL)
     g_assert_cmpint (g_unix_fd_list_append (fds, fd, NULL), ==, 0);
@@ -415,7 +419,7 @@ GVariant *
 daemon_call (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd, GError **error)
 {
   g_autofree char *path = module[0] != '\0' ? g_strconcat (MODULES, module, NULL) : g_strdup (ROOT);
-  return call_path (self, path, module[0] != '\0' ? NAME : NAME ".Manager", method, parameters, fd, error);
+  return call_path (self, path, module[0] != '\0' ? NAME : NAME ".Manager", method, parameters, fd, NULL, error);
 }
 
 void
@@ -496,29 +500,37 @@ write_config (DaemonFixture *self, const char *config)
 }
 
 static void
-read_all (DaemonFixture *self)
+take_objects (DaemonFixture *self, GVariant *reply)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) reply = call_path (self, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, -1,
-                                          &error);
-  g_autoptr (GVariant) manager = NULL;
-  g_autoptr (GVariant) objects = NULL;
+  g_autoptr (GVariant) objects = g_variant_get_child_value (reply, 0);
   GVariantIter iter;
   const char *path;
   GVariant *interfaces;
 
-  g_assert_no_error (error);
-  objects = g_variant_get_child_value (reply, 0);
   g_variant_iter_init (&iter, objects);
   while (g_variant_iter_loop (&iter, "{&o@a{sa{sv}}}", &path, &interfaces))
     take_interfaces (self, path, interfaces);
-  manager = call_path (self, ROOT, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", NAME ".Manager"), -1,
-                       &error);
+}
+
+static void
+take_manager (DaemonFixture *self, GVariant *reply)
+{
+  g_autoptr (GVariant) properties = g_variant_get_child_value (reply, 0);
+  take_properties (self, ROOT, properties);
+}
+
+static void
+read_all (DaemonFixture *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) objects = call_path (self, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, -1,
+                                            take_objects, &error);
+  g_autoptr (GVariant) manager = NULL;
+
   g_assert_no_error (error);
-  {
-    g_autoptr (GVariant) properties = g_variant_get_child_value (manager, 0);
-    take_properties (self, ROOT, properties);
-  }
+  manager = call_path (self, ROOT, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", NAME ".Manager"), -1,
+                       take_manager, &error);
+  g_assert_no_error (error);
 }
 
 void
