@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -378,26 +379,62 @@ let_pass (DaemonFixture *f, guint milliseconds)
   DAEMON_AWAIT (f, elapsed);
 }
 
-/* Idle, it sleeps. The time that passes is what is measured here; what others do in the folders above the port wakes it up,
- * a clock of its own would do so in every stretch. */
+/* Looks at the folders that the daemon looks at, as the port is in them. */
+static int
+watch_folders (DaemonFixture *f)
+{
+  int fd = inotify_init1 (IN_NONBLOCK | IN_CLOEXEC);
+  g_autofree char *folder = g_strdup (f->folder);
+
+  inotify_add_watch (fd, "/dev/pts", IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB);
+  inotify_add_watch (fd, "/dev", IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB);
+  while (strlen (folder) > 1)
+    {
+      char *parent = g_path_get_dirname (folder);
+      g_free (folder);
+      folder = parent;
+      inotify_add_watch (fd, folder, IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB);
+    }
+  return fd;
+}
+
+static gboolean
+was_quiet (int fd)
+{
+  char events[4096];
+  gboolean quiet = TRUE;
+
+  while (read (fd, events, sizeof events) > 0)
+    quiet = FALSE;
+  return quiet;
+}
+
+/* Idle, it sleeps. The time that passes is what is measured here. */
 static void
 test_idle (gconstpointer wiring)
 {
   g_autoptr (DaemonFixture) f = lab_new (wiring, lab_quick, "");
-  guint64 woken = 1;
+  int others = watch_folders (f);
+  gboolean quiet = FALSE;
 
   lab_upgrade (f, "");
   daemon_await_finished (f, "m0", "success", NULL);
   daemon_call_ok (f, "m0", "Refresh", NULL, -1);
   lab_check_properties (f, "m0");
   assert_threads (f);
-  for (guint i = 0; i < 20 && woken > 0; i++)
+  let_pass (f, 300); /* what was begun is done */
+  for (guint i = 0; i < 8 && !quiet; i++)
     {
       guint64 before = read_status (f, "\nvoluntary_ctxt_switches:");
-      let_pass (f, 1000);
-      woken = read_status (f, "\nvoluntary_ctxt_switches:") - before;
+      was_quiet (others);
+      let_pass (f, 700);
+      quiet = was_quiet (others);
+      if (quiet)
+        g_assert_cmpuint (read_status (f, "\nvoluntary_ctxt_switches:"), ==, before);
     }
-  g_assert_cmpuint (woken, ==, 0);
+  if (!quiet)
+    g_test_skip ("others never let the daemon sleep");
+  close (others);
 }
 
 int
