@@ -80,8 +80,9 @@ sync_last_error (MefotaDbusFota *s, const char *name, const char *message)
 }
 
 static void
-sync_upgrade (MefotaDbusFota *s, const MefotaUpgrade *u)
+sync_upgrade (MefotaDbusFota *s, const MefotaModuleInfo *info)
 {
+  const MefotaUpgrade *u = info->upgrade;
   gboolean active = mefota_upgrade_is_active (u);
   gboolean failed = u->result == MEFOTA_RESULT_FAILURE;
 
@@ -93,7 +94,7 @@ sync_upgrade (MefotaDbusFota *s, const MefotaUpgrade *u)
   SYNC_NUMBER (s, phase_since, active ? (guint64) u->phase_since : 0);
   SYNC_NUMBER (s, reboots_seen, u->reboots);
   SYNC_NUMBER (s, overdue, u->overdue);
-  SYNC_NUMBER (s, can_cancel, mefota_upgrade_can_cancel (u));
+  SYNC_NUMBER (s, can_cancel, info->can_cancel);
   SYNC_NUMBER (s, power_critical, u->power_critical);
   SYNC_NUMBER (s, confirm_deadline, (guint64) u->confirm_deadline);
   SYNC_STRING (s, from_version, u->from_version);
@@ -126,7 +127,7 @@ sync_module (Export *export)
   SYNC_NUMBER (s, polling_restart_needed, info.polling_restart_needed);
   SYNC_STRING (s, target_version, info.settings->target);
   SYNC_STRING (s, state, mefota_state_to_word (info.state));
-  sync_upgrade (s, info.upgrade);
+  sync_upgrade (s, &info);
 }
 
 static void

@@ -109,6 +109,21 @@ mefota_module_commit_pending (MefotaModule *self)
 }
 
 void
+mefota_module_abandon_pending (MefotaModule *self)
+{
+  g_autoptr (GTask) task = NULL;
+
+  if (self->pending == NULL || strcmp (self->pending->id, self->upgrade->id) != 0)
+    return;
+  g_clear_pointer (&self->pending, mefota_upgrade_free);
+  g_clear_pointer (&self->pending_failure, mefota_indication_free);
+  self->asking = FALSE;
+  task = g_steal_pointer (&self->start_task);
+  if (task != NULL)
+    g_task_return_new_error (task, MEFOTA_ERROR, (int) self->upgrade->error, "%s", self->upgrade->message);
+}
+
+void
 mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *indication)
 {
   if (self->pending == NULL)
@@ -227,7 +242,8 @@ send_start (GTask *task)
                         .operation = MEFOTA_OPERATION_NETWORK,
                         .imei = self->identity->imei,
                         .version = self->identity->version,
-                        .target = start->target,
+                        /* What SetTargetVersion has set is what the module goes for. */
+                        .target = start->target[0] != '\0' ? start->target : self->settings->target,
                         .requested_by = start->requested_by };
 
   if (!mefota_module_check_present (self, &error) || !mefota_module_prepare_pending (self, &event, on_taken, &error))
@@ -336,6 +352,7 @@ run_start (GTask *task)
       refuse (task, error);
       return;
     }
+  mefota_module_show (self);
   mefota_module_inhibit (self);
   if (self->inhibitor != NULL)
     mefota_inhibitor_wait_async (self->inhibitor, INHIBIT_WAIT_MS, on_inhibited, g_object_ref (task));

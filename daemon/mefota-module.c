@@ -201,6 +201,9 @@ mefota_module_get_info (MefotaModule *self, MefotaModuleInfo *info)
     .polling_restart_needed = self->settings->polling != self->polling_in_force,
     .state = get_state (self),
     .upgrade = self->upgrade,
+    /* A queued one whose turn has just come is being put to the module. */
+    .can_cancel = mefota_upgrade_can_cancel (self->upgrade)
+                  && !(self->asking && self->upgrade->state == MEFOTA_STATE_QUEUED),
     .can_serial = self->transport == MEFOTA_TRANSPORT_UART,
     .can_adb = mefota_module_can_adb (self),
   };
@@ -354,6 +357,7 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
     }
   if (actions & MEFOTA_ACT_FINISHED)
     {
+      mefota_module_abandon_pending (self);
       details = g_variant_ref_sink (mefota_upgrade_to_history (u, self->id));
       record_end (self, details);
       end (self);

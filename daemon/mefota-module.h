@@ -39,6 +39,7 @@ typedef struct
   gboolean polling_restart_needed;
   MefotaState state;
   const MefotaUpgrade *upgrade;
+  gboolean can_cancel;
   gboolean can_serial;
   gboolean can_adb;
 } MefotaModuleInfo;
