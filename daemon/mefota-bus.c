@@ -155,9 +155,10 @@ on_changed (MefotaModule *module, gboolean at_once, gpointer data)
   mefota_dbus_fota_manager_set_power_critical (export->bus->manager, mefota_guard_is_critical (export->bus->services->guard));
   if (!at_once)
     return;
-  /* The skeleton merges changes until it is idle: a state passed through would never be seen. */
-  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
+  /* The skeleton merges changes until it is idle: a state passed through would never be seen. The module's comes last, so
+   * that nothing comes between its end and Finished. */
   g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->bus->manager));
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
 }
 
 void

@@ -300,7 +300,6 @@ record_end (MefotaModule *self, GVariant *details)
 
   if (!mefota_store_history_put (self->services->store, details, &error))
     g_warning ("%s: the end of upgrade %s cannot be recorded: %s", self->id, u->id, error->message);
-  save_or_warn (self);
   if (u->result == MEFOTA_RESULT_SUCCESS)
     mefota_journal_event (MEFOTA_JOURNAL_FINISHED, self->id, u->id, u->status, "%s: upgraded from %s to %s", self->id,
                           u->from_version, u->to_version);
@@ -365,6 +364,9 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
   else if (actions & MEFOTA_ACT_SAVE)
     save_or_warn (self);
   keep (self, actions);
+  /* An end that is in the history and not yet in the record is told by the next daemon: so little comes between. */
+  if (actions & MEFOTA_ACT_FINISHED)
+    save_or_warn (self);
   mefota_module_show (self);
   if (details != NULL)
     {

@@ -73,6 +73,8 @@ reach (DaemonFixture *f, guint phase)
         }
     }
   daemon_await_state (f, "m0", phases[phase].state);
+  if (phase == N_PHASES - 1)
+    DAEMON_AWAIT (f, lab_count (f, "m0", "Finished") > 0); /* comes with it */
 }
 
 /* The rest of the module's part. */
