@@ -25,11 +25,18 @@ struct _MefotaPortWatch
 {
   GObject parent_instance;
   char *path;
-  int fd;
-  guint source_id;
   GHashTable *watches; /* watch descriptor of a folder → set of the names in it that lie on the way */
   gboolean warned;
+  gboolean changed;
 };
+
+/* A user has 128 inotify instances by default, for all processes together: all watches share one, and most folders. */
+static struct
+{
+  int fd;
+  guint source_id;
+  GHashTable *watching; /* set of MefotaPortWatch */
+} inotify = { .fd = -1 };
 
 enum
 {
@@ -45,7 +52,7 @@ G_DEFINE_TYPE (MefotaPortWatch, mefota_port_watch, G_TYPE_OBJECT)
 static void
 watch_name (MefotaPortWatch *self, GHashTable *watches, const char *folder, const char *name)
 {
-  int wd = inotify_add_watch (self->fd, folder, WATCH_MASK);
+  int wd = inotify_add_watch (inotify.fd, folder, WATCH_MASK);
   GHashTable *names;
 
   if (wd < 0)
@@ -148,6 +155,20 @@ watches_new (void)
   return g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_hash_table_unref);
 }
 
+/* Unless another still needs it. */
+static void
+drop_folder (gpointer wd)
+{
+  GHashTableIter iter;
+  gpointer other;
+
+  g_hash_table_iter_init (&iter, inotify.watching);
+  while (g_hash_table_iter_next (&iter, &other, NULL))
+    if (g_hash_table_contains (((MefotaPortWatch *) other)->watches, wd))
+      return;
+  inotify_rm_watch (inotify.fd, GPOINTER_TO_INT (wd));
+}
+
 static void
 rebuild (MefotaPortWatch *self)
 {
@@ -160,8 +181,7 @@ rebuild (MefotaPortWatch *self)
 
   g_hash_table_iter_init (&iter, old);
   while (g_hash_table_iter_next (&iter, &wd, NULL))
-    if (!g_hash_table_contains (self->watches, wd))
-      inotify_rm_watch (self->fd, GPOINTER_TO_INT (wd));
+    drop_folder (wd);
 }
 
 static gboolean
@@ -181,12 +201,24 @@ is_on_the_way (MefotaPortWatch *self, const struct inotify_event *event)
   return event->len > 0 && g_hash_table_contains (names, event->name);
 }
 
+static void
+take_event (const struct inotify_event *event)
+{
+  GHashTableIter iter;
+  gpointer watch;
+
+  g_hash_table_iter_init (&iter, inotify.watching);
+  while (g_hash_table_iter_next (&iter, &watch, NULL))
+    ((MefotaPortWatch *) watch)->changed |= is_on_the_way (watch, event);
+}
+
 static gboolean
 on_readable (int fd, GIOCondition condition, gpointer user_data)
 {
-  g_autoptr (MefotaPortWatch) self = g_object_ref (user_data);
   char buffer[4096] __attribute__ ((aligned (__alignof__ (struct inotify_event))));
-  gboolean changed = FALSE;
+  g_autoptr (GPtrArray) changed = g_ptr_array_new_with_free_func (g_object_unref);
+  GHashTableIter iter;
+  gpointer watch;
 
   for (guint i = 0; i < MAX_READS; i++)
     {
@@ -198,28 +230,66 @@ on_readable (int fd, GIOCondition condition, gpointer user_data)
       for (const char *p = buffer; p < buffer + n; p += sizeof *event + event->len)
         {
           event = (const void *) p;
-          changed |= is_on_the_way (self, event);
+          take_event (event);
         }
     }
 
-  if (changed)
+  g_hash_table_iter_init (&iter, inotify.watching);
+  while (g_hash_table_iter_next (&iter, &watch, NULL))
+    if (((MefotaPortWatch *) watch)->changed)
+      g_ptr_array_add (changed, g_object_ref (watch));
+  for (guint i = 0; i < changed->len; i++)
     {
+      MefotaPortWatch *self = g_ptr_array_index (changed, i);
+
+      self->changed = FALSE;
+      if (!g_hash_table_contains (inotify.watching, self))
+        continue;
       rebuild (self);
       g_signal_emit (self, signals[CHANGED], 0);
     }
 
-  return G_SOURCE_CONTINUE;
+  return inotify.fd >= 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+/* The first one opens what the last one closes. */
+static void
+join (MefotaPortWatch *self)
+{
+  if (inotify.watching == NULL)
+    {
+      inotify.watching = g_hash_table_new (NULL, NULL);
+      inotify.fd = inotify_init1 (IN_NONBLOCK | IN_CLOEXEC);
+      if (inotify.fd >= 0)
+        inotify.source_id = g_unix_fd_add (inotify.fd, G_IO_IN, on_readable, NULL);
+    }
+  g_hash_table_add (inotify.watching, self);
+}
+
+static void
+leave (MefotaPortWatch *self)
+{
+  GHashTableIter iter;
+  gpointer wd;
+
+  if (inotify.watching == NULL || !g_hash_table_remove (inotify.watching, self))
+    return;
+  g_hash_table_iter_init (&iter, self->watches);
+  while (inotify.fd >= 0 && g_hash_table_iter_next (&iter, &wd, NULL))
+    drop_folder (wd);
+  if (g_hash_table_size (inotify.watching) > 0)
+    return;
+  g_clear_handle_id (&inotify.source_id, g_source_remove);
+  if (inotify.fd >= 0)
+    close (inotify.fd);
+  inotify.fd = -1;
+  g_clear_pointer (&inotify.watching, g_hash_table_unref);
 }
 
 static void
 mefota_port_watch_dispose (GObject *object)
 {
-  MefotaPortWatch *self = MEFOTA_PORT_WATCH (object);
-
-  g_clear_handle_id (&self->source_id, g_source_remove);
-  if (self->fd >= 0)
-    close (self->fd);
-  self->fd = -1;
+  leave (MEFOTA_PORT_WATCH (object));
 
   G_OBJECT_CLASS (mefota_port_watch_parent_class)->dispose (object);
 }
@@ -251,7 +321,6 @@ static void
 mefota_port_watch_init (MefotaPortWatch *self)
 {
   self->watches = watches_new ();
-  self->fd = inotify_init1 (IN_NONBLOCK | IN_CLOEXEC);
 }
 
 MefotaPortWatch *
@@ -271,7 +340,8 @@ mefota_port_watch_new (const char *path)
       self->path = g_build_filename (current, path, NULL);
     }
 
-  if (self->fd < 0)
+  join (self);
+  if (inotify.fd < 0)
     {
       g_warning ("%s cannot be watched, a module that comes there will not be noticed: raise "
                  "fs.inotify.max_user_instances and restart the service.", self->path);
@@ -279,7 +349,6 @@ mefota_port_watch_new (const char *path)
     }
 
   rebuild (self);
-  self->source_id = g_unix_fd_add (self->fd, G_IO_IN, on_readable, self);
 
   return self;
 }
