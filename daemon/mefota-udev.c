@@ -234,13 +234,8 @@ is_at_port (GUdevDevice *tty)
 static void
 replay (MefotaUdev *self)
 {
-  g_autoptr (GUdevEnumerator) enumerator = g_udev_enumerator_new (self->client);
-  GList *ttys;
+  GList *ttys = g_udev_client_query_by_subsystem (self->client, "tty");
 
-  /* But for the 64 consoles, whose names end in digits only: to look at each takes a while. */
-  g_udev_enumerator_add_match_subsystem (enumerator, "tty");
-  g_udev_enumerator_add_match_name (enumerator, "tty[!0-9]*");
-  ttys = g_udev_enumerator_execute (enumerator);
   for (GList *l = ttys; l != NULL; l = l->next)
     if (is_at_port (l->data))
       tty_seen (self, l->data);
