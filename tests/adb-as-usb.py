@@ -10,8 +10,14 @@ MEFOTA_TEST_DEVICES  file of lines "1-1.2 PORT SERIAL": where it is plugged in, 
                      serial number (to the end of the line; may be the same for all)
 """
 import asyncio
+import ctypes
 import os
+import signal
 import sys
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def frame(text):
@@ -105,7 +111,7 @@ class Server:
         if os.path.exists(self.real):
             os.unlink(self.real)
         real = await asyncio.create_subprocess_exec(os.environ["MEFOTA_TEST_ADB"], "-L", "localfilesystem:" + self.real,
-                                                    "server", "nodaemon")
+                                                    "server", "nodaemon", preexec_fn=die_with_parent)
         while True:
             try:
                 await self.ask("host:version")
