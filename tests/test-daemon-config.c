@@ -5,6 +5,7 @@
 #include "daemon-lab.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -198,6 +199,48 @@ test_terminated (void)
   lab_pass (sim, "updating");
   daemon_start (f, NULL);
   daemon_await_finished (f, "m0", "success", NULL);
+}
+
+/* Read again on SIGHUP; a broken one changes nothing. */
+static void
+test_reload (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  g_autofree char *conf = daemon_path (f, "mefotad.conf");
+  g_autofree char *text = NULL;
+  g_autofree char *denies = NULL;
+
+  g_assert_true (g_file_get_contents (conf, &text, NULL, NULL));
+  denies = g_strconcat (text, "[policy]\nconfirm=deny\n", NULL);
+  g_assert_true (g_file_set_contents (conf, "[policy]\nconfirm=perhaps\n", -1, NULL));
+  kill (daemon_get_pid (f), SIGHUP);
+  lab_await_log (f, "stays as it was");
+  g_assert_true (lab_logged (f, "perhaps"));
+  g_assert_true (g_file_set_contents (conf, denies, -1, NULL));
+  kill (daemon_get_pid (f), SIGHUP);
+  lab_await_log (f, "read again");
+  sim_control (lab_sim (f, 0), "question");
+  daemon_await_finished (f, "m0", "failure", "Rejected");
+}
+
+/* Somebody else has the port: it is told who, and taken once it is free. */
+static void
+test_held (void)
+{
+  g_autoptr (DaemonFixture) first = lab_new ("usb", NULL, "");
+  g_autoptr (DaemonFixture) second = daemon_fixture_new ();
+  SimProcess *sim = lab_sim (first, 0);
+  g_autofree char *config = g_strdup_printf ("[module m0]\nport=%s\ntransport=usb\n" LAB_TIMEOUTS, sim->link);
+  guint sent = lab_commands (first, sim);
+
+  daemon_start (second, config);
+  lab_await_log (second, "mefotad");
+  DAEMON_AWAIT (second, lab_logged (second, daemon_get_string (first, "m0", "Port")));
+  g_assert_cmpstr (daemon_get_string (second, "m0", "State"), ==, "absent");
+  g_assert_cmpuint (lab_commands (first, sim), ==, sent);
+  daemon_stop (first);
+  daemon_await_state (second, "m0", "idle");
+  daemon_stop (second);
 }
 
 /* ---- the disk ---- */
@@ -448,6 +491,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/config/options", test_options);
   g_test_add_func ("/daemon/config/fragments", test_fragments);
   g_test_add_func ("/daemon/config/second", test_second);
+  g_test_add_func ("/daemon/config/reload", test_reload);
+  g_test_add_func ("/daemon/config/held", test_held);
   g_test_add_func ("/daemon/config/terminated", test_terminated);
   g_test_add_data_func ("/daemon/config/disk/full", "full", test_disk);
   g_test_add_data_func ("/daemon/config/disk/read-only", "read-only", test_disk);

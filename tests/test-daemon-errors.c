@@ -101,6 +101,11 @@ test_arguments (void)
   refuse (f, "SendCommand", g_variant_new ("(su)", "AT\r\nAT", 0), "InvalidArgument", "");
   refuse (f, "SendCommand", g_variant_new ("(su)", "+CGMR", 0), "InvalidArgument", "AT");
   refuse (f, "SendCommand", g_variant_new ("(su)", "", 0), "InvalidArgument", "");
+  {
+    g_autofree char *tail = g_strnfill (2000, 'X');
+    g_autofree char *long_command = g_strconcat ("AT+", tail, NULL);
+    refuse (f, "SendCommand", g_variant_new ("(su)", long_command, 0), "InvalidArgument", "2003");
+  }
   for (const char *const *command = (const char *const[]){ "AT+FOTACTR", "at+fotactr=1", "AT+ZCOMWRT=1", "AT+ZCOMUPDATE",
                                                            "AT+CFUN=1,1", "AT+ZRST", "AT+CGMR;+FOTACTR", "AT +FOTACTR",
                                                            NULL };
@@ -282,6 +287,46 @@ test_not_ready (void)
   daemon_await_finished (f, "m0", "success", NULL);
 }
 
+static void
+on_first (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  *(char **) data = error != NULL ? g_dbus_error_get_remote_error (error) : g_strdup ("");
+}
+
+/* While one start is being looked into, everything else is Busy; the module goes away before it began: NotPresent. */
+static void
+test_while_asking (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+  guint from = f->events->len;
+  g_autofree char *first = NULL;
+  g_autofree char *states = NULL;
+
+  sim_control (sim, "set fault=AT+CPIN? silent");
+  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota", "Upgrade",
+                          g_variant_new ("(sa{sv})", "", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_first, &first);
+  sim_await (sim, "rx AT+CPIN?");
+  refuse (f, "Upgrade", with_option ("", NULL, NULL), "Busy", "");
+  refuse (f, "Refresh", NULL, "Busy", "");
+  refuse (f, "SendCommand", g_variant_new ("(su)", "AT", 0), "Busy", "");
+  refuse (f, "Cancel", NULL, "NotCancellable", "");
+  g_assert_null (first);
+  sim_control (sim, "vanish");
+  DAEMON_AWAIT (f, first != NULL);
+  g_assert_cmpstr (first, ==, PREFIX "NotPresent");
+  sim_control (sim, "set fault=none");
+  sim_control (sim, "return");
+  daemon_await_state (f, "m0", "idle");
+  states = lab_told (f, "m0", "State", from);
+  g_assert_null (strstr (states, "starting"));
+  lab_upgrade (f, ""); /* its place in line is free again */
+  daemon_await_finished (f, "m0", "success", NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -294,5 +339,6 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/errors/refused", test_refused);
   g_test_add_func ("/daemon/errors/unanswered", test_unanswered);
   g_test_add_func ("/daemon/errors/not-ready", test_not_ready);
+  g_test_add_func ("/daemon/errors/while-asking", test_while_asking);
   return g_test_run ();
 }

@@ -265,6 +265,26 @@ test_away (void)
   daemon_await_state (f, "m1", "starting");
 }
 
+/* It begins on its own before its turn: the one in line ends, its own is taken up, and it runs beside the other. */
+static void
+test_begins_in_line (void)
+{
+  g_autoptr (DaemonFixture) f = three (lab_steps);
+  g_autofree char *id = NULL;
+
+  daemon_call_ok (f, "m0", "Upgrade", upgrade (), -1);
+  daemon_call_ok (f, "m1", "Upgrade", upgrade (), -1);
+  id = g_strdup (daemon_get_string (f, "m1", "LastUpgrade"));
+  sim_control (lab_sim (f, 1), "ind START");
+  g_assert_cmpstr (lab_lookup (daemon_await_finished (f, "m1", "failure", "Busy"), "id"), ==, id);
+  daemon_await_state (f, "m1", "downloading");
+  g_assert_cmpstr (daemon_get_string (f, "m1", "LastUpgrade"), !=, id);
+  sim_control (lab_sim (f, 1), "ind FAIL_END");
+  daemon_await_finished (f, "m1", "failure", "UpgradeFailed");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "starting");
+  lab_check_properties (f, "m1");
+}
+
 /* A module that is allowed by policy waits for a free place too. */
 static void
 test_policy_waits (void)
@@ -297,6 +317,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/daemon/hold/line/killed", "killed", test_line);
   g_test_add_func ("/daemon/hold/out-of-line", test_out_of_line);
   g_test_add_func ("/daemon/hold/away", test_away);
+  g_test_add_func ("/daemon/hold/begins-in-line", test_begins_in_line);
   g_test_add_func ("/daemon/hold/policy-waits", test_policy_waits);
   return g_test_run ();
 }

@@ -54,6 +54,12 @@ test_phases (gconstpointer wiring)
   g_assert_cmpstr (daemon_get_string (f, "m0", "PhysicalPath"), ==, sim->link);
   g_assert_true (g_str_has_prefix (daemon_get_string (f, "m0", "Port"), "/dev/pts/"));
   g_assert_cmpstr (daemon_get_string (f, "m0", "LastResult"), ==, "none");
+  {
+    g_autofree const char **methods = g_variant_get_strv (daemon_get (f, "m0", "Methods"), NULL);
+    g_assert_true (g_strv_contains (methods, "network"));
+    g_assert_cmpint (g_strv_contains (methods, "serial"), ==, g_str_equal (wiring, "uart"));
+    g_assert_false (g_str_equal (wiring, "uart") && g_strv_contains (methods, "adb"));
+  }
   assert_idle (f);
 
   lab_upgrade (f, "");
@@ -228,6 +234,55 @@ test_adopted (void)
     }
 }
 
+/* The end before the OK: taken on, and ended. */
+static void
+test_end_before_ok (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on AT+FOTACTR\nind FAIL_NO_NEW\nok\n", "");
+  guint from = f->events->len;
+  g_autofree char *states = NULL;
+
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "failure", "NoNewVersion");
+  states = lab_told (f, "m0", "State", from);
+  g_assert_cmpstr (states, ==, "starting idle");
+}
+
+/* What is known of the last upgrade is kept over a restart of the daemon. */
+static void
+test_remembered (gconstpointer fail)
+{
+  static const char *const kept[] = { "Status",     "StatusArgument", "FromVersion",     "LastUpgrade", "LastResult",
+                                      "LastError",  "RebootsSeen",    "DownloadSeconds", "Operation",   "StartedAt",
+                                      "PhaseSince", "ConfirmDeadline" };
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (g_free);
+
+  if (fail != NULL)
+    sim_control (lab_sim (f, 0), "set fail=%s", (const char *) fail);
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", fail != NULL ? "failure" : "success", NULL);
+  daemon_await_state (f, "m0", "idle");
+  for (guint i = 0; i < G_N_ELEMENTS (kept); i++)
+    g_ptr_array_add (values, g_variant_print (daemon_get (f, "m0", kept[i]), TRUE));
+  if (fail == NULL)
+    g_assert_cmpstr (g_ptr_array_index (values, 5), ==, "('', '')");
+  for (int life = 0; life < 2; life++)
+    {
+      if (life == 0)
+        daemon_stop (f);
+      else
+        daemon_kill (f);
+      daemon_start (f, NULL);
+      for (guint i = 0; i < G_N_ELEMENTS (kept); i++)
+        {
+          g_autofree char *value = g_variant_print (daemon_get (f, "m0", kept[i]), TRUE);
+          g_assert_cmpstr (value, ==, g_ptr_array_index (values, i));
+        }
+    }
+  g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -238,5 +293,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/network/start-and-ok", test_start_and_ok);
   g_test_add_func ("/daemon/network/target", test_target);
   g_test_add_func ("/daemon/network/adopted", test_adopted);
+  g_test_add_func ("/daemon/network/end-before-ok", test_end_before_ok);
+  g_test_add_data_func ("/daemon/network/remembered/success", NULL, test_remembered);
+  g_test_add_data_func ("/daemon/network/remembered/failure", "ERROR:50", test_remembered);
   return g_test_run ();
 }

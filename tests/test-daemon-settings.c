@@ -281,6 +281,9 @@ test_send_command (void)
   sim_control (sim, "set fault=1x AT+CSQ cme SIM busy");
   refuse (f, "SendCommand", command ("AT+CSQ"), "ModuleError", "SIM busy");
   refuse (f, "SendCommand", command ("AT+NONSENSE"), "ModuleError", "ERROR");
+  lab_play (f, sim, "on AT+LINES\nline first line\nline second line\nerror\n");
+  refuse (f, "SendCommand", command ("AT+LINES"), "ModuleError", "first line");
+  refuse (f, "SendCommand", command ("AT+LINES"), "ModuleError", "second line");
   sim_control (sim, "set fault=1x AT+CSQ silent");
   refuse (f, "SendCommand", command ("AT+CSQ"), "Timeout", "AT+CSQ");
   assert_answer (f, "AT+CSQ", "+CSQ: 24,99");
