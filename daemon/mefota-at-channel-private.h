@@ -20,6 +20,7 @@ struct _MefotaAtChannel
   MefotaAtLink *link;
   MefotaAtFramer framer;
   MefotaAtLog log;
+  gboolean line_feed_logged; /* the one that comes next */
   guint retry_ms;
   gboolean closed;
 

@@ -138,11 +138,14 @@ mefota_at_channel_abandon_current (MefotaAtChannel *self)
 
 /* ---- Link ---- */
 
+/* @next: the byte behind it, or -1 if that has not come yet */
 static void
-receive_byte (MefotaAtChannel *self, guint8 byte)
+receive_byte (MefotaAtChannel *self, guint8 byte, int next)
 {
   MefotaAtCommand *command = self->current;
+  gboolean logged = self->line_feed_logged;
 
+  self->line_feed_logged = FALSE;
   if (command != NULL && command->phase == MEFOTA_AT_COMMAND_DATA)
     switch (mefota_at_data_receive (command->data, byte))
       {
@@ -155,7 +158,14 @@ receive_byte (MefotaAtChannel *self, guint8 byte)
         mefota_at_log_forget (&self->log);
         return;
       }
-  mefota_at_log_received (&self->log, byte);
+  if (!logged)
+    mefota_at_log_received (&self->log, byte);
+  /* A line is taken at its CR. It is logged whole before that, or the command it sets off would be read first. */
+  if (byte == '\r' && next == '\n')
+    {
+      mefota_at_log_received (&self->log, '\n');
+      self->line_feed_logged = TRUE;
+    }
   mefota_at_framer_feed (&self->framer, &byte, 1);
 }
 
@@ -166,7 +176,7 @@ on_received (const guint8 *bytes, gsize n_bytes, gpointer user_data)
 
   mefota_at_channel_sync_received (self);
   for (gsize i = 0; i < n_bytes && !self->closed; i++)
-    receive_byte (self, bytes[i]);
+    receive_byte (self, bytes[i], i + 1 < n_bytes ? bytes[i + 1] : -1);
 }
 
 static void

@@ -326,6 +326,33 @@ on_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer 
   return G_LOG_WRITER_HANDLED;
 }
 
+/* An answer is logged before the command that it lets go. */
+static void
+test_log_order (Fixture *f, gconstpointer user_data)
+{
+  static GString *journal;
+
+  journal = g_string_new (NULL);
+  if (g_test_subprocess ())
+    {
+      const char *answer, *next;
+
+      g_log_set_writer_func (on_log, journal, NULL);
+      g_log_set_debug_enabled (TRUE);
+      expect (f, "AT+CGMM\r", "\r\nME3630\r\n\r\nOK\r\n");
+      expect (f, "AT+CSQ\r", "\r\n+CSQ: 21,99\r\n\r\nOK\r\n");
+      ask (f, "AT+CGMM", LONG_MS, NULL);
+      ask (f, "AT+CSQ", LONG_MS, NULL);
+      await (f, "ME3630; +CSQ: 21,99; ");
+      answer = strstr (journal->str, "<-- <CR><LF>OK<CR><LF>");
+      next = strstr (journal->str, "--> AT+CSQ<CR>");
+      exit (answer != NULL && next != NULL && answer < next ? 0 : 1);
+    }
+  g_string_free (journal, TRUE);
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+  g_test_trap_assert_passed ();
+}
+
 static void
 test_log_masked (Fixture *f, gconstpointer user_data)
 {
@@ -378,6 +405,7 @@ main (int argc, char **argv)
   ADD ("paused", test_paused, NULL);
   ADD ("stuck", test_stuck, NULL);
   g_test_add_func ("/at-channel/log/format", test_log);
+  ADD ("log/order", test_log_order, NULL);
   ADD ("log/masked", test_log_masked, NULL);
   return g_test_run ();
 }
