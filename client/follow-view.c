@@ -43,7 +43,8 @@ follow_view_redraw (FollowView *view, Module *module, FollowViewPhase phase)
     .daemon_gone = phase == FOLLOW_VIEW_DAEMON_GONE,
   };
   guint width = output_width () - 1; /* some terminals wrap as soon as the last column is written to */
-  if (!view->live)
+  /* Back at rest there is no upgrade to draw; its result is told below the line. */
+  if (!view->live || (phase == FOLLOW_VIEW_FOLLOWING && !module_is_upgrading (module)))
     return;
   view->drawn = MIN (view->drawn, width);
   g_autofree char *line = live_render (&line_view, width, output_is_utf8 (), view->colour, g_get_real_time ());

@@ -346,6 +346,7 @@ test_live (Fixture *fixture, gconstpointer data)
   finish (fixture, NULL, "");
   g_assert_cmpint (client_run_end (run), ==, 0);
   g_assert_true (g_str_has_suffix (run->out->str, "in 5 min 12 s.\r\n"));
+  g_assert_null (strstr (run->out->str, "  idle")); /* the result takes the line's place */
   g_assert_null (strchr (run->out->str, '\033'));
 }
 
