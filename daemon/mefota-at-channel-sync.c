@@ -34,12 +34,15 @@ void
 mefota_at_channel_expect_data (MefotaAtChannel *self, gsize n_bytes)
 {
   self->owed_data = n_bytes;
+  /* Should it have been cut off, it may have taken the rest for commands: all it says to that comes first. */
+  if (n_bytes > 0)
+    mefota_at_sync_abandon_many (&self->sync);
 }
 
 gboolean
-mefota_at_channel_owes_data (MefotaAtChannel *self)
+mefota_at_channel_needs_rate (MefotaAtChannel *self)
 {
-  return self->owed_data > 0 || self->feeding;
+  return self->sync.phase == MEFOTA_AT_SYNC_DRAINING || self->owed_data > 0 || self->feeding;
 }
 
 /* While the line takes nothing, more of the same does not help. */

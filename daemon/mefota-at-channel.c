@@ -138,6 +138,22 @@ mefota_at_channel_abandon_current (MefotaAtChannel *self)
 
 /* ---- Link ---- */
 
+/* Any of these may end the command, and its data with it. */
+static void
+receive_given_back (MefotaAtChannel *self, MefotaAtData *data)
+{
+  guint8 line[MEFOTA_AT_DATA_LINE];
+  gsize length = data->line_length;
+
+  memcpy (line, data->line, length);
+  data->line_length = 0;
+  for (gsize i = 0; i < length && !self->closed; i++)
+    {
+      mefota_at_log_received (&self->log, line[i]);
+      mefota_at_framer_feed (&self->framer, &line[i], 1);
+    }
+}
+
 /* @next: the byte behind it, or -1 if that has not come yet */
 static void
 receive_byte (MefotaAtChannel *self, guint8 byte, int next)
@@ -157,6 +173,9 @@ receive_byte (MefotaAtChannel *self, guint8 byte, int next)
         mefota_at_framer_reset (&self->framer);
         mefota_at_log_forget (&self->log);
         return;
+      case MEFOTA_AT_DATA_GIVEN_BACK:
+        receive_given_back (self, command->data);
+        break;
       }
   if (!logged)
     mefota_at_log_received (&self->log, byte);

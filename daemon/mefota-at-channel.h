@@ -67,8 +67,9 @@ gboolean mefota_at_channel_sync_finish (MefotaAtChannel *self, GAsyncResult *res
 
 /* The module may count on up to @n_bytes of data from before this channel was made. */
 void mefota_at_channel_expect_data (MefotaAtChannel *self, gsize n_bytes);
-/* Whether it may, or is just being fed; another rate of the line would only add to the confusion. */
-gboolean mefota_at_channel_owes_data (MefotaAtChannel *self);
+/* Whether another rate of the line would only add to the confusion: a synchronisation was answered and waits for what is
+ * left, or the module may count on data, which it must get at the rate they began with. */
+gboolean mefota_at_channel_needs_rate (MefotaAtChannel *self);
 
 /* How a module tells that it takes data. */
 typedef enum

@@ -87,6 +87,22 @@ skip_sent (MefotaAtData *self, gsize n_bytes)
     }
 }
 
+/* Remembers what was seen of a line of echo: it may turn out to be one of the module's own. */
+static void
+remember (MefotaAtData *self, guint8 byte)
+{
+  if (byte == '\r' || (byte == '\n' && !(self->line_length == 1 && self->line[0] == '\r')))
+    self->line_length = 0;
+  else if (self->line_length == 0)
+    return;
+  else if (self->line_length == MEFOTA_AT_DATA_LINE)
+    {
+      self->line_length = 0;
+      return;
+    }
+  self->line[self->line_length++] = byte;
+}
+
 /* Does it begin to look like an echo? */
 static MefotaAtDataByte
 match_prefix (MefotaAtData *self, guint8 byte)
@@ -104,29 +120,53 @@ match_prefix (MefotaAtData *self, guint8 byte)
   self->echoes = TRUE;
   self->echoed = 0;
   skip_sent (self, MEFOTA_AT_DATA_PREFIX);
+  memcpy (self->line, self->prefix, MEFOTA_AT_DATA_PREFIX);
+  self->line_length = MEFOTA_AT_DATA_PREFIX;
   return MEFOTA_AT_DATA_FOUND;
 }
 
-/* The module's own lines begin with a line end; if the data happened to go on with one too, that was not it. */
 static void
-give_back_line_end (MefotaAtData *self)
+give_back (MefotaAtData *self)
 {
-  gsize n = self->line_end;
-  g_autoptr (GBytes) head = NULL;
+  gsize n = self->line_length;
+  g_autoptr (GBytes) head = g_queue_pop_head (&self->sent);
 
-  if (n == 0)
-    return;
-  head = g_queue_pop_head (&self->sent);
-  g_queue_push_head (&self->sent, g_bytes_new_from_bytes (head, self->offset, g_bytes_get_size (head) - self->offset));
-  g_queue_push_head (&self->sent, g_bytes_new_static ("\r\n", n));
+  if (head != NULL)
+    g_queue_push_head (&self->sent,
+                       g_bytes_new_from_bytes (head, self->offset, g_bytes_get_size (head) - self->offset));
+  g_queue_push_head (&self->sent, g_bytes_new (self->line, n));
   self->offset = 0;
   self->echoed -= n;
-  self->line_end = 0;
+}
+
+/* The data end here, at @byte. The module's own line begins with it, or began where the data went on like it. */
+static MefotaAtDataByte
+part (MefotaAtData *self, guint8 byte)
+{
+  static const char word[] = "+FOTAIND";
+  gsize n = self->line_length;
+  gsize at = n > 0 && self->line[0] == '\r' ? 1 : 0;
+
+  at += at < n && self->line[at] == '\n' ? 1 : 0;
+  self->foreign = TRUE;
+  self->foreign_text = FALSE;
+  if (n == 0)
+    return MEFOTA_AT_DATA_TEXT;
+  if ((byte == '\r' || byte == '\n') && n > at
+      && (n - at < strlen (word) || g_ascii_strncasecmp ((char *) self->line + at, word, strlen (word)) != 0))
+    {
+      self->line_length = 0;
+      return MEFOTA_AT_DATA_TEXT;
+    }
+  give_back (self);
+  self->foreign_text = n > at;
+  return MEFOTA_AT_DATA_GIVEN_BACK;
 }
 
 MefotaAtDataByte
 mefota_at_data_receive (MefotaAtData *self, guint8 byte)
 {
+  MefotaAtDataByte what = MEFOTA_AT_DATA_TEXT;
   const guint8 *head;
 
   if (!self->echoes)
@@ -137,18 +177,16 @@ mefota_at_data_receive (MefotaAtData *self, guint8 byte)
       if (head[self->offset] == byte)
         {
           skip_sent (self, 1);
-          self->line_end = byte == '\r' ? 1 : byte == '\n' && self->line_end == 1 ? 2 : 0;
+          remember (self, byte);
           return MEFOTA_AT_DATA_ECHO;
         }
-      give_back_line_end (self);
-      self->foreign = TRUE;
-      self->foreign_text = FALSE;
+      what = part (self, byte);
     }
   if (self->foreign && byte == '\n')
     self->foreign = !self->foreign_text; /* "\r\n" before the text does not end it */
   else if (byte != '\r')
     self->foreign_text = TRUE;
-  return MEFOTA_AT_DATA_TEXT;
+  return what;
 }
 
 /* The whole data are with the tty: an OK before is noise, an error may come whenever it likes. The one-digit codes of

@@ -13,9 +13,11 @@ G_BEGIN_DECLS
  *
  * An echo is recognised by its first 8 bytes; from there on received bytes that equal the next sent ones are dropped,
  * and what does not is taken as a line of the module's own. So echoed data that look like "OK" or "ERROR" end
- * nothing, unless the echo is damaged or the look-alike stands within these 8 bytes.
+ * nothing, unless the echo is damaged or the look-alike stands within these 8 bytes. Where the module's line begins as the
+ * data happen to go on ("+FOTAIND: " in both), it is told from them by where the two part, if that is near.
  */
 #define MEFOTA_AT_DATA_PREFIX 8
+#define MEFOTA_AT_DATA_LINE 64
 
 typedef struct
 {
@@ -26,7 +28,8 @@ typedef struct
   GQueue sent;   /* of GBytes, what may yet be echoed; from @echoed on once it is known that the module echoes */
   gsize offset;  /* into the first of them */
   gsize echoed;  /* bytes of the data that were seen again */
-  gsize line_end;  /* so many of the last of them were the CR, LF of a line end */
+  guint8 line[MEFOTA_AT_DATA_LINE]; /* the last of them, from a line end on */
+  gsize line_length;                /* 0: too long ago */
   gboolean echoes;
   gboolean foreign;      /* within a line that is no echo */
   gboolean foreign_text; /* ... and it has text already */
@@ -48,6 +51,7 @@ typedef enum
   MEFOTA_AT_DATA_TEXT,  /* for the framer */
   MEFOTA_AT_DATA_ECHO,  /* to be dropped */
   MEFOTA_AT_DATA_FOUND, /* the same, and so was what the framer holds */
+  MEFOTA_AT_DATA_GIVEN_BACK, /* for the framer, and before it the @line_length bytes of @line, which were no echo */
 } MefotaAtDataByte;
 
 MefotaAtDataByte mefota_at_data_receive (MefotaAtData *self, guint8 byte);

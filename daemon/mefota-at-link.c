@@ -137,8 +137,8 @@ write_some (MefotaAtLink *self, char **reason)
       g_autoptr (GError) error = NULL;
       gsize size;
       const guint8 *data = g_bytes_get_data (g_queue_peek_head (&self->queue), &size);
-      gssize n = g_pollable_output_stream_write_nonblocking (self->output, data + self->offset,
-                                                             MIN (size - self->offset, READ_MAX), NULL, &error);
+      gsize asked = size - self->offset;
+      gssize n = g_pollable_output_stream_write_nonblocking (self->output, data + self->offset, asked, NULL, &error);
 
       if (n < 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
         return IO_BLOCKED;
@@ -150,6 +150,8 @@ write_some (MefotaAtLink *self, char **reason)
       total += (gsize) n;
       advance (self, (gsize) n);
       self->funcs.taken ((gsize) n, self->user_data);
+      if ((gsize) n < asked)
+        return IO_BLOCKED; /* to ask again would only be told so */
     }
   return IO_DONE;
 }

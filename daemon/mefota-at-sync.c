@@ -9,6 +9,13 @@ mefota_at_sync_abandon (MefotaAtSync *self)
 }
 
 void
+mefota_at_sync_abandon_many (MefotaAtSync *self)
+{
+  self->owed = G_MAXUINT / 2;
+  self->needed = TRUE;
+}
+
+void
 mefota_at_sync_start (MefotaAtSync *self)
 {
   self->phase = MEFOTA_AT_SYNC_TRYING;

@@ -27,6 +27,8 @@ typedef struct
 
 /* A command that was written, if only in part, is not waited for any more. */
 void mefota_at_sync_abandon (MefotaAtSync *self);
+/* Nobody knows how many finals are to come: only silence ends the synchronisation. */
+void mefota_at_sync_abandon_many (MefotaAtSync *self);
 void mefota_at_sync_start (MefotaAtSync *self);
 /* AT is sent. */
 void mefota_at_sync_tried (MefotaAtSync *self);

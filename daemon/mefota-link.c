@@ -61,6 +61,8 @@ struct _MefotaLink
   MefotaIdentity *identity;
 
   gboolean watching;
+  gboolean asked;     /* whether it is still there, and not answered yet */
+  guint unanswered;   /* further times it would have been asked meanwhile */
   guint watch_id, silence_id, rate_id, reopen_id;
   guint rate, next_rate;
   gsize expected_data; /* see mefota_link_expect_data() */
@@ -132,7 +134,7 @@ drop_port (MefotaLink *self)
   if (self->cancellable != NULL)
     g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
-  self->identifying = FALSE;
+  self->identifying = self->asked = FALSE;
   if (channel != NULL)
     {
       g_signal_handlers_disconnect_by_data (channel, self);
@@ -297,7 +299,7 @@ try_next_rate (gpointer data)
   MefotaLink *self = data;
   g_autoptr (GError) error = NULL;
 
-  if (mefota_at_channel_owes_data (self->channel))
+  if (mefota_at_channel_needs_rate (self->channel))
     return G_SOURCE_CONTINUE;
   /* The configured one every other time: it is by far the likeliest. */
   self->rate = self->next_rate % 2 != 0 ? self->baud : other_rates[self->next_rate / 2];
@@ -381,7 +383,10 @@ on_still_there (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GError) error = NULL;
   g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
-  if (MEFOTA_AT_CHANNEL (source) == self->channel && g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
+  if (MEFOTA_AT_CHANNEL (source) != self->channel)
+    return;
+  self->asked = FALSE;
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     mefota_link_suspect (self);
 }
 
@@ -389,9 +394,17 @@ static gboolean
 ask_still_there (gpointer data)
 {
   MefotaLink *self = data;
-  if (self->state == MEFOTA_LINK_UP && self->silence_id == 0)
-    mefota_at_channel_send_async (self->channel, "AT", NULL, self->timeouts.probe, self->cancellable, on_still_there,
-                                  g_object_ref (self));
+  if (self->state != MEFOTA_LINK_UP || self->silence_id != 0)
+    return G_SOURCE_CONTINUE;
+  if (!self->asked)
+    {
+      self->asked = TRUE;
+      self->unanswered = 0;
+      mefota_at_channel_send_async (self->channel, "AT", NULL, self->timeouts.probe, self->cancellable, on_still_there,
+                                    g_object_ref (self));
+    }
+  else if (++self->unanswered == 2)
+    mefota_link_suspect (self); /* it waits behind a command that is not answered either */
   return G_SOURCE_CONTINUE;
 }
 

@@ -120,6 +120,8 @@ gboolean mefota_module_open_package (MefotaModule *self, GError **error);
 /* self->package is there and a slot is taken: from here to the module's readiness; @task is answered then. */
 void mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperation operation, const char *expected,
                                    const char *requested_by);
+/* Whether the package itself has these words: a module that was cut off takes what is left for commands, and echoes it. */
+gboolean mefota_module_may_be_echo (MefotaModule *self, const MefotaIndication *indication);
 /* Stops without a word to the module. */
 void mefota_module_drop_transfer (MefotaModule *self);
 

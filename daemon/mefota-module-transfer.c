@@ -10,10 +10,15 @@
 #include "mefota-way-adb.h"
 #include "mefota-way-serial.h"
 
+#include <string.h>
+
 /* How long a start waits for ModemManager to let go. */
 #define INHIBIT_WAIT_MS 3000
 /* How long a module may stay away that went because its way told it something, in units of [timeouts] command. */
 #define RETURN_COMMANDS 12
+/* The package is searched in slices that overlap by more than an indication is long. */
+#define ECHO_SLICE (256 * 1024)
+#define ECHO_OVERLAP 1024
 
 typedef enum
 {
@@ -439,10 +444,12 @@ on_piece (MefotaWay *way, guint64 bytes, gpointer data)
   MefotaUpgrade *u = get_upgrade (self);
 
   mefota_link_expect_data (self->module->link, (gsize) bytes);
-  if (u->piece == bytes)
-    return;
-  u->piece = bytes;
-  save_or_warn (self);
+  /* On disk the most is enough, and the line does not wait for the disk between two pieces. */
+  if (bytes > u->piece || (bytes == 0 && u->piece > 0))
+    {
+      u->piece = bytes;
+      save_or_warn (self);
+    }
 }
 
 static void
@@ -462,6 +469,45 @@ on_changed (MefotaModule *module, gboolean at_once, gpointer data)
   if (at_once && self->task == NULL && module->pending == NULL && module->upgrade->state != MEFOTA_STATE_TRANSFERRING
       && self->stage != WAITING)
     mefota_module_drop_transfer (module);
+}
+
+/* Whether @bytes has a line with this indication in it, whatever stands between its two parts. */
+static gboolean
+has_indication (const char *bytes, gsize length, const char *raw)
+{
+  static const char word[] = "+FOTAIND";
+  gsize n = strlen (raw);
+  const char *end = bytes + length;
+
+  while ((bytes = memmem (bytes, (gsize) (end - bytes), word, strlen (word))) != NULL)
+    {
+      bytes += strlen (word);
+      while (bytes < end && strchr (": \t", *bytes) != NULL && *bytes != '\0')
+        bytes++;
+      if ((gsize) (end - bytes) >= n && memcmp (bytes, raw, n) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+mefota_module_may_be_echo (MefotaModule *self, const MefotaIndication *indication)
+{
+  guint64 size;
+
+  if (self->upgrade->operation != MEFOTA_OPERATION_SERIAL || !mefota_module_open_package (self, NULL))
+    return FALSE;
+  size = mefota_package_get_size (self->package);
+  for (guint64 at = 0; at < size; at += ECHO_SLICE - ECHO_OVERLAP)
+    {
+      g_autoptr (GBytes) bytes = mefota_package_read (self->package, at, ECHO_SLICE, NULL);
+      gsize length = 0;
+      const char *data = bytes != NULL ? g_bytes_get_data (bytes, &length) : NULL;
+
+      if (data != NULL && has_indication (data, length, indication->raw))
+        return TRUE;
+    }
+  return FALSE;
 }
 
 /* ---- beginnings ---- */

@@ -223,7 +223,10 @@ on_looked (GObject *source, GAsyncResult *result, gpointer data)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   if (lines != NULL && lines[0] != NULL)
-    event.version = version = mefota_at_event_strip_prefix (lines[0], "+CGMR");
+    {
+      event.version = version = mefota_at_event_strip_prefix (lines[0], "+CGMR");
+      self->identity->version = (g_free (self->identity->version), g_strdup (version));
+    }
   mefota_module_step (self, &event);
 }
 
@@ -444,6 +447,12 @@ on_indication (MefotaLink *link, const MefotaIndication *indication, gpointer da
 
   g_debug ("%s: indication %s %s", self->id, indication->status, indication->argument);
   g_signal_emit (self, signals[INDICATION], 0, indication);
+  if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING && !self->upgrade->install_asked
+      && mefota_module_may_be_echo (self, indication))
+    {
+      g_message ("%s: \"%s\" stands in the package too and may be its echo; it is not believed", self->id, indication->raw);
+      return;
+    }
   mefota_module_pending_indication (self, indication);
   mefota_module_step (self, &event);
 }

@@ -72,15 +72,24 @@ typedef struct
   gboolean complete; /* the copy is somebody's now: keep it */
 } Copy;
 
+/* Before anybody hears of the failure. */
+static void
+discard_target (Copy *copy)
+{
+  if (copy->target < 0)
+    return;
+  if (!copy->complete)
+    g_unlink (copy->path);
+  close (copy->target);
+  copy->target = -1;
+}
+
 static void
 copy_free (Copy *copy)
 {
-  if (copy->target >= 0 && !copy->complete)
-    g_unlink (copy->path);
+  discard_target (copy);
   if (copy->source >= 0)
     close (copy->source);
-  if (copy->target >= 0)
-    close (copy->target);
   g_clear_pointer (&copy->checksum, g_checksum_free);
   g_free (copy->slice);
   g_free (copy->expected);
@@ -246,6 +255,7 @@ on_idle (gpointer user_data)
     return G_SOURCE_REMOVE;
   if (!copy_slice (copy, &error))
     {
+      discard_target (copy);
       g_task_return_error (task, g_steal_pointer (&error));
       return G_SOURCE_REMOVE;
     }
@@ -255,6 +265,7 @@ on_idle (gpointer user_data)
   package = finish_copy (copy, &error);
   /* Cancelling from here on would lose the copy's owner, but not the copy. */
   g_task_set_check_cancellable (task, FALSE);
+  discard_target (copy);
   if (package != NULL)
     g_task_return_pointer (task, package, g_object_unref);
   else

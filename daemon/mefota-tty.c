@@ -277,6 +277,12 @@ mefota_tty_get_queued (MefotaTty *self)
 }
 
 void
+mefota_tty_discard_output (MefotaTty *self)
+{
+  tcflush (self->fd, TCOFLUSH);
+}
+
+void
 mefota_tty_flush_output (MefotaTty *self)
 {
   tcflush (self->fd, TCIOFLUSH);

@@ -37,6 +37,8 @@ const char *mefota_tty_get_node (MefotaTty *self);
 gboolean mefota_tty_set_baud (MefotaTty *self, guint baud, GError **error);
 /* Bytes accepted by write() that the line has not sent yet (TIOCOUTQ); 0 where the driver cannot tell. */
 gsize mefota_tty_get_queued (MefotaTty *self);
+/* Throws away what is queued to be sent, where the driver can: for a module that no longer takes it for what it is. */
+void mefota_tty_discard_output (MefotaTty *self);
 /* Throws away what is queued to be sent and what was received but not read (tcflush); for a stream gone out of step. */
 void mefota_tty_flush_output (MefotaTty *self);
 

@@ -10,7 +10,9 @@
 /* All that is about time and size, in one place. The tty is never dry while the next slice is fetched: it holds 4 KiB and
  * more. Times are in units of [timeouts] command (10 s): a module may erase flash before its prompt and write it before
  * its OK. To them comes what the line needs for the bytes, with half of it to spare. */
-#define SLICE (32 * 1024)
+#define SLICES_PER_SECOND 4 /* so that progress is told often, and a slice is not a matter of minutes ... */
+#define SLICE_MIN (4 * 1024)
+#define SLICE_MAX (64 * 1024) /* ... but where the tty takes more than its rate would tell, fewer slices cost less */
 #define PIECE_MAX (512 * 1024) /* guide 4.1 */
 #define PROMPT_COMMANDS 2
 #define DATA_COMMANDS 6
@@ -49,6 +51,7 @@ struct _MefotaWaySerial
   guint64 piece;     /* bytes of the one under way; 0: none */
   guint64 given;     /* of them given to the channel */
   guint64 slice;     /* the last of those */
+  gint64 slice_began;
   guint percent;
   gboolean connected, connected_late;
   gboolean out_of_step; /* the module counts on more than the channel knows */
@@ -290,7 +293,7 @@ on_filled (GObject *source, GAsyncResult *result, gpointer data)
 static void
 settle (MefotaWaySerial *self)
 {
-  static guint8 filler[SLICE];
+  static guint8 filler[SLICE_MIN];
   gsize missing = mefota_at_channel_data_get_missing (self->channel);
   g_autoptr (GBytes) bytes = NULL;
 
@@ -391,6 +394,20 @@ on_confirmed (GObject *source, GAsyncResult *result, gpointer data)
   end_step (self, NULL);
 }
 
+/* Bytes of the next slice. */
+static gsize
+next_slice (MefotaWaySerial *self)
+{
+  gint64 now = g_get_monotonic_time ();
+  guint64 rate = self->baud / LINE_BITS_PER_BYTE;
+  guint64 usual = CLAMP (rate / SLICES_PER_SECOND, SLICE_MIN, SLICE_MAX);
+  guint64 could = (guint64) (now - self->slice_began) * rate / G_USEC_PER_SEC;
+
+  self->slice_began = now;
+  self->slice = self->slice > 8 * could ? MIN (2 * self->slice, SLICE_MAX) : usual;
+  return (gsize) MIN (self->piece - self->given, MAX (self->slice, usual));
+}
+
 static void
 on_written (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -400,6 +417,9 @@ on_written (GObject *source, GAsyncResult *result, gpointer data)
   if (!mefota_at_channel_data_write_finish (MEFOTA_AT_CHANNEL (source), result, &error))
     {
       gsize missing = mefota_at_channel_data_get_missing (self->channel);
+      /* A module that refuses in mid-piece takes what follows for commands. */
+      if (missing == 0 && MEFOTA_IS_TTY (self->stream))
+        mefota_tty_discard_output (MEFOTA_TTY (self->stream));
       self->given -= missing > 0 ? MIN (missing - (self->piece - self->given), self->slice) : self->slice;
       fail_step (self, g_steal_pointer (&error));
       return;
@@ -413,7 +433,7 @@ send_on (MefotaWaySerial *self)
 {
   g_autoptr (GBytes) bytes = NULL;
   GError *error = NULL;
-  gsize length = (gsize) MIN (self->piece - self->given, SLICE);
+  gsize length = next_slice (self);
 
   if (length == 0)
     {
