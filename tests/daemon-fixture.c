@@ -87,6 +87,8 @@ on_sim_output (int fd, GIOCondition condition, gpointer data)
   while ((end = memchr (sim->partial->str, '\n', sim->partial->len)) != NULL)
     {
       gsize length = (gsize) (end - sim->partial->str);
+      gint64 now = g_get_monotonic_time ();
+      g_array_append_val (sim->times, now);
       g_ptr_array_add (sim->events, g_strndup (sim->partial->str, length));
       g_test_message ("%s: %s", sim->name, (const char *) g_ptr_array_index (sim->events, sim->events->len - 1));
       g_string_erase (sim->partial, 0, (gssize) length + 1);
@@ -105,6 +107,7 @@ sim_free (gpointer data)
   g_object_unref (sim->process);
   g_string_free (sim->partial, TRUE);
   g_ptr_array_unref (sim->events);
+  g_array_unref (sim->times);
   g_free (sim->name);
   g_free (sim->link);
   g_free (sim);
@@ -136,6 +139,7 @@ daemon_add_sim (DaemonFixture *self, const char *name, ...)
   sim->link = daemon_path (self, name);
   sim->partial = g_string_new (NULL);
   sim->events = g_ptr_array_new_with_free_func (g_free);
+  sim->times = g_array_new (FALSE, FALSE, sizeof (gint64));
   g_ptr_array_add (argv, g_strdup (program ("MEFOTA_SIM")));
   g_ptr_array_add (argv, g_strdup ("--control"));
   g_ptr_array_add (argv, g_strdup_printf ("--link=%s", sim->link));
@@ -171,7 +175,8 @@ sim_await (SimProcess *sim, const char *prefix)
     {
       while (sim->seen < sim->events->len)
         {
-          const char *event = g_ptr_array_index (sim->events, sim->seen++);
+          const char *event = g_ptr_array_index (sim->events, sim->seen);
+          sim->seen_at = g_array_index (sim->times, gint64, sim->seen++);
           if (g_str_has_prefix (event, prefix))
             return event;
         }
@@ -445,6 +450,17 @@ daemon_call_error (DaemonFixture *self, const char *module, const char *method, 
   g_dbus_error_strip_remote_error (error);
   g_test_message ("%s: %s", error_name, error->message);
   return g_strdup (error->message);
+}
+
+GVariant *
+daemon_call_property (DaemonFixture *self, const char *module, const char *property)
+{
+  g_autofree char *path = g_strconcat (MODULES, module, NULL);
+  g_autoptr (GError) error = NULL;
+  GVariant *reply = call_path (self, path, "org.freedesktop.DBus.Properties", "Get", g_variant_new ("(ss)", NAME, property),
+                               -1, NULL, &error);
+  g_assert_no_error (error);
+  return reply;
 }
 
 /* ---- the daemon ---- */

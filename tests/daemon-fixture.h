@@ -33,7 +33,9 @@ typedef struct
   GOutputStream *input;
   GString *partial;
   GPtrArray *events; /* of char *, all since its start */
+  GArray *times;     /* of gint64, when they came, monotonic us */
   guint seen;        /* how many of them sim_await() went past */
+  gint64 seen_at;    /* when the last of those came */
   guint source;
 } SimProcess;
 
@@ -88,6 +90,9 @@ GVariant *daemon_call (DaemonFixture *self, const char *module, const char *meth
 void daemon_call_ok (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd);
 char *daemon_call_error (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd,
                          const char *error_name);
+
+/* Reads one property anew. */
+GVariant *daemon_call_property (DaemonFixture *self, const char *module, const char *property);
 
 /* The last value told; NULL if there is none. Borrowed. */
 GVariant *daemon_get (DaemonFixture *self, const char *module, const char *property);

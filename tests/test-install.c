@@ -1,136 +1,217 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Package upgrades over the UART, by the real daemon with simulated modules. */
+/* Package upgrades over the UART by the real daemon: what is refused, what is received, and what is told meanwhile. */
 
-#include "daemon-fixture.h"
-#include "package-fixture.h"
+#include "install-fixture.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#define NEXT "ME3630C1CV2.0B07"
+#define MIB (1024 * 1024)
+#define PIECE (512 * 1024)
 
-#define CONFIG                                     \
-  "[timeouts]\n"                                   \
-  "command=1\nprobe=0.2\nsettle=2\ninstall=20\n" \
-  "[module m0]\n"                                  \
-  "port=@m0@\nbaud=921600\ntransport="
-
-typedef struct
-{
-  DaemonFixture *f;
-  SimProcess *sim;
-  TestPackage *package;
-} Install;
+/* ---- refused before anything is sent ---- */
 
 static void
-install_clear (Install *self)
+assert_nothing_sent (SimProcess *sim)
 {
-  daemon_fixture_free (self->f);
-  test_package_free (self->package);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
-
-/* A module on a UART with @settings ("a=b c=d"), up and idle, and a package of @size bytes; @config goes into the file. */
-static Install
-install_new (gsize size, const char *settings, const char *config)
-{
-  Install self = { .f = daemon_fixture_new () };
-  g_auto (GStrv) pairs = g_strsplit (settings, " ", 0);
-  g_autofree char *text = g_strconcat (config, CONFIG "uart\n", NULL);
-  g_autofree char *path = daemon_path (self.f, "package");
-
-  self.package = test_package_new (path, size);
-  self.sim = daemon_add_sim (self.f, "m0", "wiring=uart", "quiet=true", NULL);
-  for (guint i = 0; pairs[i] != NULL; i++)
-    if (pairs[i][0] != '\0')
-      sim_control (self.sim, "set %s", pairs[i]);
-  sim_control (self.sim, "set expect-package=%s", self.package->sha256);
-  daemon_start (self.f, text);
-  daemon_await_state (self.f, "m0", "idle");
-  return self;
-}
-
-static GVariant *
-options (Install *self, const char *extra)
-{
-  g_autofree char *text = g_strdup_printf ("(@h 0, @a{sv} {'sha256': <'%s'>, 'expected-version': <'" NEXT "'>%s})",
-                                           self->package->sha256, extra);
-  return g_variant_new_parsed (text);
+  g_assert_cmpuint (sim_count (sim, "rx AT+ZCOM"), ==, 0);
 }
 
 static void
-install (Install *self)
+refuse (Install *t, const char *extra, int fd, const char *error)
 {
-  daemon_call_ok (self->f, "m0", "Install", options (self, ""), self->package->fd);
-}
-
-/* The module got exactly the package, and the copy is gone. */
-static void
-assert_received (Install *self)
-{
-  g_autofree char *expected = g_strdup_printf ("package %" G_GSIZE_FORMAT " %s", self->package->size, self->package->sha256);
-
-  g_assert_cmpuint (sim_count (self->sim, "package "), ==, 1);
-  g_assert_cmpuint (sim_count (self->sim, expected), ==, 1);
+  g_autofree char *message = daemon_call_error (t->f, "m0", "Install", install_arguments (t, extra), fd, error);
+  g_assert_true (g_str_has_suffix (message, "."));
+  g_assert_cmpstr (daemon_get_string (t->f, "m0", "State"), ==, "idle");
+  g_assert_cmpstr (daemon_get_string (t->f, "m0", "LastUpgrade"), ==, "");
+  install_assert_no_copy (t);
 }
 
 static void
-assert_no_copy (Install *self)
+test_refused (void)
 {
-  g_autofree char *folder = daemon_path (self->f, "state/packages");
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  g_assert_true (dir == NULL || g_dir_read_name (dir) == NULL);
+  g_auto (Install) t = install_new (100, "quiet=false", "[policy]\nmax-package=1K\n");
+  g_autofree char *wrong = g_strnfill (64, '0');
+  g_autofree char *sum = g_strdup_printf (", 'sha256': <'%s'>", wrong);
+  g_autofree char *path = daemon_path (t.f, "other");
+  g_autofree char *large = g_strnfill (1025, 'x');
+  int fds[2], fd;
+
+  refuse (&t, ", 'method': <'xmodem'>", t.package->fd, "InvalidArgument");
+  refuse (&t, ", 'sha256': <'123'>", t.package->fd, "InvalidArgument");
+  refuse (&t, ", 'colour': <'red'>", t.package->fd, "InvalidArgument");
+  refuse (&t, ", 'method': <'adb'>", t.package->fd, "NotSupported");
+  refuse (&t, ", 'from-version': <'ME3630C1CV2.0B01'>", t.package->fd, "VersionMismatch");
+  refuse (&t, sum, t.package->fd, "IntegrityMismatch");
+  g_assert_cmpint (pipe (fds), ==, 0);
+  refuse (&t, "", fds[0], "PackageInvalid");
+  close (fds[0]);
+  close (fds[1]);
+  g_assert_true (g_file_set_contents (path, large, -1, NULL));
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  refuse (&t, "", fd, "PackageInvalid");
+  close (fd);
+  fd = open (path, O_RDWR | O_TRUNC | O_CLOEXEC);
+  refuse (&t, "", fd, "PackageInvalid");
+  close (fd);
+  assert_nothing_sent (t.sim);
+
+  /* The right direction, in other letters, goes. */
+  daemon_call_ok (t.f, "m0", "Install", install_arguments (&t, ", 'from-version': <'me3630c1cv2.0b06 [x]'>"), t.package->fd);
+  g_free (daemon_call_error (t.f, "m0", "Install", install_arguments (&t, ""), t.package->fd, "Busy"));
+  g_free (daemon_call_error (t.f, "m0", "Refresh", NULL, -1, "Busy"));
+  install_assert_success (&t);
 }
 
 static void
-assert_success (Install *self)
+test_usb (void)
 {
-  daemon_await_finished (self->f, "m0", "success", NULL);
-  g_assert_cmpstr (daemon_get_string (self->f, "m0", "FirmwareVersion"), ==, NEXT);
-  assert_received (self);
-  assert_no_copy (self);
+  g_auto (Install) t = { .f = daemon_fixture_new () };
+  g_autofree char *path = daemon_path (t.f, "package");
+
+  t.package = test_package_new (path, 10);
+  t.sim = daemon_add_sim (t.f, "m0", "wiring=usb", NULL);
+  daemon_start (t.f, "[module m0]\nport=@m0@\ntransport=usb\n");
+  daemon_await_state (t.f, "m0", "idle");
+  refuse (&t, ", 'method': <'serial'>", t.package->fd, "NotSupported");
+  assert_nothing_sent (t.sim);
 }
 
 /* ---- what is received ---- */
 
 static void
+assert_progress (Install *t)
+{
+  guint last = 0, told = 0;
+
+  for (guint i = 0; i < t->f->events->len; i++)
+    {
+      DaemonEvent *event = g_ptr_array_index (t->f->events, i);
+      guint percent;
+
+      if (!event->is_property || !g_str_equal (event->name, "Progress"))
+        continue;
+      percent = g_variant_get_uint32 (event->value);
+      g_assert_true (percent > last || percent == 0);
+      last = percent;
+      told++;
+    }
+  g_assert_cmpuint (told, >, 20);
+}
+
+static void
 test_sizes (void)
 {
-  static const gsize sizes[] = { 1, 512 * 1024, 512 * 1024 + 1, 3 * 512 * 1024 + 7 };
+  static const gsize sizes[] = { 1, PIECE, PIECE + 1, 3 * PIECE + 7 };
 
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     {
-      g_auto (Install) t = install_new (sizes[i], "", "");
-      guint last = 0;
+      g_auto (Install) t = install_new (sizes[i], "quiet=false", "");
 
-      install (&t);
+      install_begin (&t);
       g_assert_cmpstr (daemon_get_string (t.f, "m0", "State"), ==, "transferring");
       g_assert_cmpstr (daemon_get_string (t.f, "m0", "Operation"), ==, "serial");
-      assert_success (&t);
+      install_assert_success (&t);
       g_assert_cmpuint (sim_count (t.sim, "deleted"), ==, 1);
-      g_assert_cmpuint (sim_count (t.sim, "prompt "), ==, (sizes[i] + 512 * 1024 - 1) / (512 * 1024));
+      g_assert_cmpuint (sim_count (t.sim, "prompt "), ==, (sizes[i] + PIECE - 1) / PIECE);
       g_assert_cmpuint (sim_count (t.sim, "excess ") + sim_count (t.sim, "early "), ==, 0);
-      /* Progress went up only, within each state. */
-      for (guint j = 0; j < t.f->events->len; j++)
-        {
-          DaemonEvent *event = g_ptr_array_index (t.f->events, j);
-          if (g_str_equal (event->name, "State"))
-            last = 0;
-          else if (event->is_property && g_str_equal (event->name, "Progress"))
-            {
-              g_assert_true (g_variant_get_uint32 (event->value) >= last || g_variant_get_uint32 (event->value) == 0);
-              last = g_variant_get_uint32 (event->value);
-            }
-        }
+      g_assert_cmpuint (daemon_get_number (t.f, "m0", "PowerCritical"), ==, 0);
+      if (sizes[i] > MIB)
+        assert_progress (&t);
     }
+}
+
+/* A module that echoes the package, which has every answer and indication in it, and is back at another rate. */
+static void
+test_echo (void)
+{
+  g_auto (Install) t = install_new (PIECE + 100, "data-echo=true,echo-boot=on,return-baud=115200", "");
+
+  install_begin (&t);
+  install_assert_success (&t);
+  g_assert_cmpuint (sim_count (t.sim, "deleted"), ==, 1);
+  for (guint i = 0; i < t.f->events->len; i++)
+    g_assert_cmpstr (((DaemonEvent *) g_ptr_array_index (t.f->events, i))->name, !=, "FotaInd");
+}
+
+/* ---- what is told in the middle ---- */
+
+static void
+test_indications (void)
+{
+  g_auto (Install) t = install_new (200000, "data-echo=true,pace=921600,mark-data=50000", "");
+  const char *status;
+
+  install_begin (&t);
+  sim_await (t.sim, "data 50000");
+  sim_control (t.sim, "urc +FOTAIND: COSTTIME:1min2sec");
+  g_variant_get_child (daemon_await_signal (t.f, "m0", "FotaInd"), 0, "&s", &status);
+  g_assert_cmpstr (status, ==, "COSTTIME");
+  g_assert_cmpuint (sim_count (t.sim, "piece "), ==, 0); /* it did not have to wait for the end */
+  g_assert_cmpstr (daemon_get_string (t.f, "m0", "State"), ==, "transferring");
+  install_assert_success (&t);
+}
+
+static void
+test_failing_indication (void)
+{
+  g_auto (Install) t = install_new (200000, "pace=921600,mark-data=50000", "");
+
+  install_begin (&t);
+  sim_await (t.sim, "data 50000");
+  sim_control (t.sim, "urc +FOTAIND: FAIL_VERIFY");
+  daemon_await_finished (t.f, "m0", "failure", "VerifyFailed");
+  install_assert_clean (&t);
+  install_assert_no_copy (&t);
+}
+
+/* ---- waiting in line ---- */
+
+static void
+test_queue (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  g_autofree char *path = daemon_path (f, "package");
+  g_autoptr (TestPackage) package = test_package_new (path, 100000);
+  SimProcess *a = daemon_add_sim (f, "a", "wiring=uart", "pace=921600", NULL);
+  SimProcess *b = daemon_add_sim (f, "b", "wiring=uart", "imei=864863040000025", NULL);
+  const char *config = "[timeouts]\ncommand=1\nprobe=0.2\nsettle=2\n"
+                       "[module a]\nport=@a@\ntransport=uart\nbaud=921600\n"
+                       "[module b]\nport=@b@\ntransport=uart\n";
+  g_autofree char *message = NULL;
+
+  daemon_start (f, config);
+  daemon_await_state (f, "a", "idle");
+  daemon_await_state (f, "b", "idle");
+  daemon_call_ok (f, "a", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), package->fd);
+  daemon_call_ok (f, "b", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), package->fd);
+  daemon_await_state (f, "b", "queued");
+  daemon_call_ok (f, "b", "Cancel", NULL, -1);
+  daemon_await_finished (f, "b", "failure", "Cancelled");
+  daemon_call_ok (f, "b", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), package->fd);
+  daemon_await_state (f, "b", "queued");
+  assert_nothing_sent (b);
+  /* The place in line and the copy outlive the daemon. */
+  daemon_kill (f);
+  daemon_start (f, NULL);
+  daemon_await_finished (f, "a", "success", NULL);
+  daemon_await_finished (f, "b", "success", NULL);
+  g_assert_cmpuint (sim_count (a, "package 100000 "), ==, 1);
+  g_assert_cmpuint (sim_count (b, "package 100000 "), ==, 1);
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/install/refused", test_refused);
+  g_test_add_func ("/install/usb", test_usb);
   g_test_add_func ("/install/sizes", test_sizes);
+  g_test_add_func ("/install/echo", test_echo);
+  g_test_add_func ("/install/indications", test_indications);
+  g_test_add_func ("/install/failing-indication", test_failing_indication);
+  g_test_add_func ("/install/queue", test_queue);
   return g_test_run ();
 }
