@@ -3,6 +3,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const char lab_steps[] = "on AT+FOTACTR\n"
                          "ok\n"
@@ -35,6 +36,14 @@ const char lab_quick[] = "on AT+FOTACTR\n"
                          "firmware $next\n"
                          "reboot 5\n"
                          "ind SUCCESS_END\n";
+
+void
+lab_init (int *argc, char ***argv)
+{
+  if (g_access ("/dev/shm", W_OK) == 0)
+    g_setenv ("TMPDIR", "/dev/shm", TRUE);
+  g_test_init (argc, argv, NULL);
+}
 
 SimProcess *
 lab_sim (DaemonFixture *self, guint index)
@@ -83,6 +92,14 @@ void
 lab_upgrade (DaemonFixture *self, const char *target)
 {
   daemon_call_ok (self, "m0", "Upgrade", g_variant_new ("(sa{sv})", target, NULL), -1);
+}
+
+void
+lab_upgrade_async (DaemonFixture *self, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_dbus_connection_call (self->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota",
+                          "Upgrade", g_variant_new ("(sa{sv})", "", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL,
+                          callback, user_data);
 }
 
 void
@@ -172,8 +189,8 @@ read_all (DaemonFixture *self, const char *path, const char *interface)
     {
       Reading reading = { FALSE };
       g_dbus_connection_call (self->connection, "org.gosuncn.Fota", path, "org.freedesktop.DBus.Properties", "GetAll",
-                              g_variant_new ("(s)", interface), G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, -1, NULL,
-                              on_read, &reading);
+                              g_variant_new ("(s)", interface), G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, -1,
+                              NULL, on_read, &reading);
       DAEMON_AWAIT (self, reading.done);
       g_clear_pointer (&reply, g_variant_unref);
       reply = reading.reply;

@@ -8,8 +8,9 @@ G_BEGIN_DECLS
 /* What the tests of the daemon share beyond its fixture: short upgrades, and views of all that was told. */
 
 /* Timeouts that a busy machine cannot miss, short where something is waited for. Settings behind it override. */
-#define LAB_TIMEOUTS "[timeouts]\ncommand=20\nconfirm=60\ndownload=60\ninstall=60\ngive-up=120\nsettle=0.3\nprobe=0.1\n"
-#define LAB_UART_TIMEOUTS "[timeouts]\ncommand=20\nconfirm=60\ndownload=60\ninstall=60\ngive-up=120\nsettle=0.3\nprobe=0.15\n"
+#define LAB_LONG_TIMEOUTS "[timeouts]\ncommand=20\nconfirm=60\ndownload=60\ninstall=60\ngive-up=120\n"
+#define LAB_TIMEOUTS LAB_LONG_TIMEOUTS "settle=0.3\nprobe=0.1\n"
+#define LAB_UART_TIMEOUTS LAB_LONG_TIMEOUTS "command=3\nsettle=0.3\nprobe=0.15\n"
 #define LAB_USB "[module m0]\nport=@m0@\ntransport=usb\n"
 #define LAB_UART "[module m0]\nport=@m0@\ntransport=uart\n"
 #define LAB_SECOND "[module m1]\nport=@m1@\ntransport=usb\n"
@@ -23,8 +24,12 @@ extern const char lab_steps[];
 /* The same, without standing still. */
 extern const char lab_quick[];
 
-/* The daemon with one idle module m0 that plays @script (nullable) for AT+FOTACTR, and LAB_USB or LAB_UART before @config,
- * LAB_TIMEOUTS among it. */
+/* g_test_init(), with temporary folders in memory where there is such a place: writing durably to a disk takes time, and
+ * where others are at work the daemon, which watches the folders above its ports, never sleeps. */
+void lab_init (int *argc, char ***argv);
+
+/* The daemon with one idle module m0 that plays @script (nullable); @config comes behind LAB_USB or LAB_UART and their
+ * timeouts. */
 DaemonFixture *lab_new (const char *wiring, const char *script, const char *config);
 /* Adds a module for a config that is yet to be started. */
 SimProcess *lab_add_sim (DaemonFixture *self, const char *name, const char *wiring, const char *imei);
@@ -32,6 +37,8 @@ SimProcess *lab_sim (DaemonFixture *self, guint index);
 void lab_play (DaemonFixture *self, SimProcess *sim, const char *script);
 /* Upgrade (@target, {}), which has to be taken on. */
 void lab_upgrade (DaemonFixture *self, const char *target);
+/* The same, answered by g_dbus_connection_call_finish(). */
+void lab_upgrade_async (DaemonFixture *self, GAsyncReadyCallback callback, gpointer user_data);
 /* Waits for hold @name, and lets the module go on. */
 void lab_pass (SimProcess *sim, const char *name);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The daemon as a process: configuration, exit statuses, disk, wake-ups (contract 3 and 5). */
+/* The daemon as a process: configuration, exit statuses, wake-ups (contract 3 and 5). */
 
 #include "daemon-lab.h"
 
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 typedef struct
@@ -243,134 +242,6 @@ test_held (void)
   daemon_stop (second);
 }
 
-/* ---- the disk ---- */
-
-/* The state directory is on a file system of its own, which is filled up or made read-only. */
-static gboolean
-mount_state (DaemonFixture *f)
-{
-  g_autofree char *state = daemon_path (f, "state");
-
-  g_mkdir (state, 0700);
-  if (mount ("mefota-test", state, "tmpfs", 0, "size=256k") == 0)
-    return TRUE;
-  g_test_skip ("nothing can be mounted here");
-  return FALSE;
-}
-
-static void
-spoil_state (DaemonFixture *f, const char *how)
-{
-  g_autofree char *state = daemon_path (f, "state");
-  g_autofree char *filler = daemon_path (f, "state/filler");
-  g_autofree char *zeros = g_malloc0 (4096);
-  FILE *file;
-
-  if (g_str_equal (how, "read-only"))
-    {
-      g_assert_cmpint (mount (NULL, state, NULL, MS_REMOUNT | MS_RDONLY, NULL), ==, 0);
-      return;
-    }
-  file = fopen (filler, "w");
-  setbuf (file, NULL);
-  while (fwrite (zeros, 1, 4096, file) == 4096)
-    ;
-  fclose (file);
-}
-
-/* Not a byte to the module; and one under way goes on. */
-static void
-test_disk (gconstpointer how)
-{
-  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
-  g_autofree char *state = daemon_path (f, "state");
-  SimProcess *sim;
-  guint sent, from;
-
-  if (!mount_state (f))
-    return;
-  sim = lab_add_sim (f, "m0", "usb", IMEI);
-  lab_play (f, sim, lab_steps);
-  daemon_start (f, LAB_USB LAB_TIMEOUTS);
-  daemon_await_state (f, "m0", "idle");
-
-  lab_upgrade (f, "");
-  lab_pass (sim, "started");
-  daemon_await_state (f, "m0", "downloading");
-  spoil_state (f, how);
-  lab_pass (sim, "downloading");
-  lab_pass (sim, "verifying");
-  lab_pass (sim, "passed");
-  lab_pass (sim, "updating");
-  daemon_await_finished (f, "m0", "success", NULL);
-  lab_await_log (f, "cannot be recorded");
-
-  lab_pass (sim, "back");
-  lab_pass (sim, "said");
-  from = f->events->len;
-  daemon_await_state (f, "m0", "idle");
-  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
-  sent = lab_commands (f, sim);
-  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1, "StorageFailed"));
-  g_assert_cmpuint (lab_commands (f, sim), ==, sent);
-  {
-    g_autofree char *states = lab_told (f, "m0", "State", from);
-    g_assert_cmpstr (states, ==, "");
-  }
-  daemon_stop (f);
-  g_assert_cmpint (umount2 (state, MNT_DETACH), ==, 0);
-}
-
-/* Something else stands where the state directory should be: the daemon runs, reads and refuses. */
-static void
-test_no_directory (void)
-{
-  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
-  g_autofree char *state = daemon_path (f, "state");
-  SimProcess *sim = lab_add_sim (f, "m0", "usb", IMEI);
-
-  g_assert_true (g_file_set_contents (state, "", 0, NULL));
-  daemon_start (f, LAB_USB LAB_TIMEOUTS);
-  daemon_await_state (f, "m0", "idle");
-  g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, OLD_VERSION);
-  {
-    g_autofree char *message = daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1,
-                                                  "StorageFailed");
-    g_assert_nonnull (strstr (message, state));
-  }
-  lab_commands (f, sim);
-  g_assert_cmpuint (sim_count (sim, "rx AT+CPIN?"), ==, 0);
-  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
-}
-
-/* Records that are broken are set aside. */
-static void
-test_broken_record (void)
-{
-  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
-  g_autofree char *folder = daemon_path (f, "state/places");
-  g_autoptr (GDir) dir = NULL;
-  const char *name;
-
-  lab_upgrade (f, "");
-  daemon_await_finished (f, "m0", "success", NULL);
-  daemon_stop (f);
-  dir = g_dir_open (folder, 0, NULL);
-  g_assert_nonnull (dir);
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-      g_assert_true (g_file_set_contents (path, "\x01\xff broken [", -1, NULL));
-    }
-  daemon_start (f, NULL);
-  daemon_await_state (f, "m0", "idle");
-  g_assert_true (lab_logged (f, ".broken"));
-  sim_control (lab_sim (f, 0), "firmware " OLD_VERSION);
-  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
-  lab_upgrade (f, "");
-  daemon_await_finished (f, "m0", "success", NULL);
-}
-
 /* ---- the process ---- */
 
 static guint64
@@ -483,10 +354,7 @@ test_idle (gconstpointer wiring)
 int
 main (int argc, char **argv)
 {
-  /* The daemon watches the folders above its port: a place where nobody else is at work lets it sleep. */
-  if (g_access ("/dev/shm", W_OK) == 0)
-    g_setenv ("TMPDIR", "/dev/shm", TRUE);
-  g_test_init (&argc, &argv, NULL);
+  lab_init (&argc, &argv);
   g_test_add_func ("/daemon/config/refused", test_refused);
   g_test_add_func ("/daemon/config/options", test_options);
   g_test_add_func ("/daemon/config/fragments", test_fragments);
@@ -494,10 +362,6 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/config/reload", test_reload);
   g_test_add_func ("/daemon/config/held", test_held);
   g_test_add_func ("/daemon/config/terminated", test_terminated);
-  g_test_add_data_func ("/daemon/config/disk/full", "full", test_disk);
-  g_test_add_data_func ("/daemon/config/disk/read-only", "read-only", test_disk);
-  g_test_add_func ("/daemon/config/no-directory", test_no_directory);
-  g_test_add_func ("/daemon/config/broken-record", test_broken_record);
   g_test_add_data_func ("/daemon/config/idle/usb", "usb", test_idle);
   g_test_add_data_func ("/daemon/config/idle/uart", "uart", test_idle);
   return g_test_run ();

@@ -85,6 +85,8 @@ test_arguments (void)
   g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
   guint sent = lab_commands (f, lab_sim (f, 0));
   g_autofree char *long_version = g_strnfill (61, 'V');
+  static const char *const forbidden[] = { "AT+FOTACTR",  "at+fotactr=1", "AT+ZCOMWRT=1",     "AT+ZCOMUPDATE",
+                                           "AT+CFUN=1,1", "AT+ZRST",      "AT+CGMR;+FOTACTR", "AT +FOTACTR" };
   const char *const bad[] = { "V\"1", "V\r1", "V\n1", "V1\xc3\xa9", "V1;+CFUN=1,1", long_version };
   g_autoptr (GVariant) history = NULL;
 
@@ -106,11 +108,8 @@ test_arguments (void)
     g_autofree char *long_command = g_strconcat ("AT+", tail, NULL);
     refuse (f, "SendCommand", g_variant_new ("(su)", long_command, 0), "InvalidArgument", "2003");
   }
-  for (const char *const *command = (const char *const[]){ "AT+FOTACTR", "at+fotactr=1", "AT+ZCOMWRT=1", "AT+ZCOMUPDATE",
-                                                           "AT+CFUN=1,1", "AT+ZRST", "AT+CGMR;+FOTACTR", "AT +FOTACTR",
-                                                           NULL };
-       *command != NULL; command++)
-    refuse (f, "SendCommand", g_variant_new ("(su)", *command, 0), "NotSupported", "");
+  for (guint i = 0; i < G_N_ELEMENTS (forbidden); i++)
+    refuse (f, "SendCommand", g_variant_new ("(su)", forbidden[i], 0), "NotSupported", "");
   history = lab_history (f, NULL);
   g_assert_cmpuint (g_variant_n_children (history), ==, 0);
   g_assert_cmpuint (lab_commands (f, lab_sim (f, 0)), ==, sent);
@@ -307,8 +306,7 @@ test_while_asking (void)
   g_autofree char *states = NULL;
 
   sim_control (sim, "set fault=AT+CPIN? silent");
-  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota", "Upgrade",
-                          g_variant_new ("(sa{sv})", "", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_first, &first);
+  lab_upgrade_async (f, on_first, &first);
   sim_await (sim, "rx AT+CPIN?");
   refuse (f, "Upgrade", with_option ("", NULL, NULL), "Busy", "");
   refuse (f, "Refresh", NULL, "Busy", "");
@@ -330,7 +328,7 @@ test_while_asking (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, NULL);
+  lab_init (&argc, &argv);
   g_test_add_func ("/daemon/errors/words", test_words);
   g_test_add_func ("/daemon/errors/arguments", test_arguments);
   g_test_add_func ("/daemon/errors/busy", test_busy);

@@ -112,7 +112,8 @@ test_phases (gconstpointer wiring)
   lab_pass (sim, "back");
   daemon_await_signal (f, "m0", "FotaInd");
   indications = lab_indications (f, "m0", from);
-  g_assert_cmpstr (indications, ==, "START;DOWNLOADING 25;DOWNLOADING 75;COSTTIME 17;NEED_VERIFY;PASS_VERIFY;UPDATING;SUCCESS_END;");
+  g_assert_cmpstr (indications, ==, "START;DOWNLOADING 25;DOWNLOADING 75;COSTTIME 17;NEED_VERIFY;PASS_VERIFY;UPDATING;"
+                                    "SUCCESS_END;");
   g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 1);
   entry = lab_only_entry (f, "m0");
   g_assert_cmpstr (lab_lookup (entry, "result"), ==, "success");
@@ -163,7 +164,8 @@ test_start_and_ok (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (begins); i++)
     {
-      g_autofree char *script = g_strconcat ("on AT+FOTACTR\n", begins[i], "ind UPDATING\nfirmware $next\nreboot 5\n", NULL);
+      g_autofree char *script = g_strconcat ("on AT+FOTACTR\n", begins[i],
+                                             "ind UPDATING\nfirmware $next\nreboot 5\n", NULL);
       guint from = f->events->len;
       g_autofree char *states = NULL;
 
@@ -183,6 +185,7 @@ test_start_and_ok (void)
 static void
 test_target (void)
 {
+  static const char *const holds[] = { "started", "downloading", "verifying", "passed", "updating" };
   g_autoptr (DaemonFixture) f = lab_new ("usb", lab_steps, "");
   SimProcess *sim = lab_sim (f, 0);
 
@@ -191,9 +194,8 @@ test_target (void)
   sim_await (sim, "rx AT+FOTACTR");
   g_assert_cmpuint (sim_count (sim, "rx AT+CPIN?"), ==, 1);
   DAEMON_AWAIT (f, g_str_equal (daemon_get_string (f, "m0", "TargetVersion"), "WIFI_ME3630V1.0B05"));
-  for (const char *const *hold = (const char *const[]){ "started", "downloading", "verifying", "passed", "updating", NULL };
-       *hold != NULL; hold++)
-    lab_pass (sim, *hold);
+  for (guint i = 0; i < G_N_ELEMENTS (holds); i++)
+    lab_pass (sim, holds[i]);
   daemon_await_finished (f, "m0", "success", NULL);
   g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, "WIFI_ME3630V1.0B05");
   g_assert_cmpstr (daemon_get_string (f, "m0", "TargetVersion"), ==, ""); /* forgotten by its restart */
@@ -286,7 +288,7 @@ test_remembered (gconstpointer fail)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, NULL);
+  lab_init (&argc, &argv);
   g_test_add_data_func ("/daemon/network/phases/usb", "usb", test_phases);
   g_test_add_data_func ("/daemon/network/phases/uart", "uart", test_phases);
   g_test_add_func ("/daemon/network/flood", test_flood);

@@ -160,8 +160,8 @@ window (int from_minutes, int to_minutes)
   g_autoptr (GDateTime) from = g_date_time_add_minutes (now, from_minutes);
   g_autoptr (GDateTime) to = g_date_time_add_minutes (now, to_minutes);
 
-  return g_strdup_printf ("confirm-window=%02d:%02d-%02d:%02d\n", g_date_time_get_hour (from), g_date_time_get_minute (from),
-                          g_date_time_get_hour (to), g_date_time_get_minute (to));
+  return g_strdup_printf ("confirm-window=%02d:%02d-%02d:%02d\n", g_date_time_get_hour (from),
+                          g_date_time_get_minute (from), g_date_time_get_hour (to), g_date_time_get_minute (to));
 }
 
 typedef struct
@@ -230,7 +230,7 @@ test_begins_by_itself (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, NULL);
+  lab_init (&argc, &argv);
   g_test_add_func ("/daemon/polled/questions", test_questions);
   g_test_add_func ("/daemon/polled/not-asked", test_not_asked);
   g_test_add_func ("/daemon/polled/refused", test_refused);

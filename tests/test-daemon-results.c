@@ -63,6 +63,7 @@ test_versions (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       const Case *c = &cases[i];
+      const char *returns = c->returns != NULL ? c->returns : OLD_VERSION;
       g_autoptr (GVariant) history = NULL;
       g_autoptr (GVariant) entry = NULL;
 
@@ -70,11 +71,11 @@ test_versions (void)
       lab_play (f, sim, c->script);
       sim_control (sim, "firmware %s", OLD_VERSION);
       daemon_call_ok (f, "m0", "Refresh", NULL, -1);
-      sim_control (sim, "set return-firmware=%s", c->returns != NULL ? c->returns : OLD_VERSION);
+      sim_control (sim, "set return-firmware=%s", returns);
       lab_upgrade (f, c->target);
       sim_control (sim, "set result=%s", c->word);
       daemon_await_finished (f, "m0", c->error != NULL ? "failure" : "success", c->error);
-      g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, c->returns != NULL ? c->returns : OLD_VERSION);
+      g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, returns);
       history = lab_history (f, "m0");
       g_assert_cmpuint (g_variant_n_children (history), ==, i + 1);
       entry = g_variant_get_child_value (history, 0);
@@ -135,8 +136,9 @@ test_restarts (void)
 static void
 test_link_lost (void)
 {
-  static const char script[] = "on AT+FOTACTR\nok\nind START\nwait 1\nind DOWNLOADING:25%\nwait 1\nind NEED_VERIFY\nwait 1\n"
-                               "ind PASS_VERIFY\nwait 1\nind UPDATING\nwait 1\nfirmware $next\nreboot 10\n";
+  static const char script[] = "on AT+FOTACTR\nok\nind START\nwait 1\nind DOWNLOADING:25%\nwait 1\n"
+                               "ind NEED_VERIFY\nwait 1\nind PASS_VERIFY\nwait 1\nind UPDATING\nwait 1\n"
+                               "firmware $next\nreboot 10\n";
   g_autoptr (DaemonFixture) f = lab_new ("usb", script, "settle=0.1\n");
   SimProcess *sim = lab_sim (f, 0);
 
@@ -157,8 +159,9 @@ test_link_lost (void)
 static void
 test_power_cut (void)
 {
-  static const char script[] = "on AT+FOTACTR\nok\nind START\nind DOWNLOADING:25%\nreboot 5\nawait AT+FOTATV?\nind START\n"
-                               "ind DOWNLOADING:50%\nind NEED_VERIFY\nind UPDATING\nfirmware $next\nreboot 5\n";
+  static const char script[] = "on AT+FOTACTR\nok\nind START\nind DOWNLOADING:25%\nreboot 5\nawait AT+FOTATV?\n"
+                               "ind START\nind DOWNLOADING:50%\nind NEED_VERIFY\nind UPDATING\nfirmware $next\n"
+                               "reboot 5\n";
   g_autoptr (DaemonFixture) f = lab_new ("usb", script, "");
   g_autoptr (GVariant) entry = NULL;
 
@@ -270,7 +273,7 @@ test_adopted_from (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, NULL);
+  lab_init (&argc, &argv);
   g_test_add_func ("/daemon/results/versions", test_versions);
   g_test_add_func ("/daemon/results/replaced", test_replaced);
   g_test_add_func ("/daemon/results/no-imei", test_no_imei);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The daemon is killed at every change of state of a network and of a polled upgrade, and takes it up again (contract 2.4). */
+/* The daemon is killed at every change of state of a network and of a polled upgrade, and takes it up again (2.4). */
 
 #include "daemon-lab.h"
 
@@ -164,7 +164,8 @@ test_killed (gconstpointer data)
 {
   Play play = *(const Play *) data;
 
-  for (play.phase = 0; play.phase < N_PHASES; play.phase++)
+  /* Of a polled upgrade each state once: from `updating` on it is the same. */
+  for (play.phase = 0; play.phase < N_PHASES; play.phase += play.polled && play.phase == 3 ? 2 : 1)
     for (int i = 0; i < 2; i++)
       {
         play.finishes = i == 0;
@@ -205,8 +206,7 @@ test_killed_while_starting (void)
   gboolean cut_off = FALSE;
   g_autoptr (GVariant) entry = NULL;
 
-  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota", "Upgrade",
-                          g_variant_new ("(sa{sv})", "", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_cut_off, &cut_off);
+  lab_upgrade_async (f, on_cut_off, &cut_off);
   sim_await (sim, "hold sent");
   daemon_kill (f);
   DAEMON_AWAIT (f, cut_off);
@@ -281,7 +281,7 @@ main (int argc, char **argv)
   static const Play network = { .wiring = "usb" };
   static const Play polled = { .wiring = "usb", .polled = TRUE };
 
-  g_test_init (&argc, &argv, NULL);
+  lab_init (&argc, &argv);
   g_test_add_data_func ("/daemon/resume/network", &network, test_killed);
   g_test_add_data_func ("/daemon/resume/polled", &polled, test_killed);
   g_test_add_func ("/daemon/resume/uart", test_killed_uart);

@@ -232,7 +232,8 @@ test_restore (gconstpointer restore)
   lab_await_log (f, "lost its setting AT+FOTAPOLLEN=1");
   if (back)
     {
-      DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99 && daemon_get_number (f, "m0", "PollingEnabled"));
+      DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99);
+      DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
       g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
     }
   else
@@ -340,7 +341,7 @@ test_readiness (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, NULL);
+  lab_init (&argc, &argv);
   g_test_add_func ("/daemon/settings/set", test_set);
   g_test_add_func ("/daemon/settings/polling", test_polling);
   g_test_add_func ("/daemon/settings/refusals", test_refusals);
