@@ -14,6 +14,7 @@ typedef struct
 {
   Bench *bench;
   guint finished, succeeded;
+  gboolean late;
   GArray *latencies;
 } Run;
 
@@ -46,6 +47,13 @@ on_signal (GDBusConnection *connection, const char *sender, const char *path, co
     }
 }
 
+static gboolean
+on_deadline (gpointer data)
+{
+  ((Run *) data)->late = TRUE;
+  return G_SOURCE_CONTINUE;
+}
+
 static Cost
 measure (guint n, double empty)
 {
@@ -60,6 +68,7 @@ measure (guint n, double empty)
   Run run = { .bench = bench, .latencies = latencies };
   double before, memory = 0;
   Cost cost;
+  guint deadline;
   int pid;
 
   bench_expect (sims, "ready");
@@ -80,18 +89,20 @@ measure (guint n, double empty)
       g_dbus_connection_call (bench->connection, BENCH_DAEMON_NAME, path, BENCH_DAEMON_NAME, "Upgrade",
                               g_variant_new_parsed ("('', @a{sv} {})"), NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, NULL, NULL);
     }
-  while (run.finished < n || run.latencies->len < 400)
+  deadline = g_timeout_add_seconds (120, on_deadline, &run);
+  while (!run.late && (run.finished < n || run.latencies->len < 400))
     {
       g_main_context_iteration (NULL, TRUE);
       if (run.latencies->len % 20 == 0)
         memory = MAX (memory, bench_smaps (pid, "Pss"));
     }
+  g_source_remove (deadline);
   cost.cpu_ms = (bench_cpu_ns (pid) - before) / 1e6 / n;
   cost.memory_kib = (memory - empty) / n;
   cost.latency = bench_median (run.latencies);
   cost.latency_high = bench_quantile (run.latencies, 0.99);
   if (run.succeeded < n)
-    bench_note ("%u of %u upgrades failed", n - run.succeeded, n);
+    bench_note ("%u of %u upgrades failed or did not end in time", n - run.succeeded, n);
   return cost;
 }
 
