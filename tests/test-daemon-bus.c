@@ -2,10 +2,9 @@
 
 /* The daemon on its bus: the manager, a bus that goes away; and several modules at once (contract 2, 2.7 and 5). */
 
+#include "bus-relay.h"
 #include "daemon-lab.h"
 
-#include <gio/gunixsocketaddress.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 static void
@@ -182,73 +181,7 @@ test_two (void)
   lab_check_properties (f, "m1");
 }
 
-/* ---- a bus that goes away: a relay between the daemon and the bus, which can be cut ---- */
-
-typedef struct
-{
-  DaemonFixture *f;
-  char *path;
-  GSocket *socket;
-  GSource *source;
-  GPtrArray *streams;
-} Relay;
-
-static void
-on_spliced (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_output_stream_splice_finish (G_OUTPUT_STREAM (source), result, NULL);
-}
-
-static gboolean
-on_incoming (GSocket *socket, GIOCondition condition, gpointer data)
-{
-  Relay *relay = data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GSocket) accepted = g_socket_accept (socket, NULL, &error);
-  g_autoptr (GSocketConnection) connection = g_socket_connection_factory_create_connection (accepted);
-  g_autoptr (GIOStream) bus
-      = g_dbus_address_get_stream_sync (g_test_dbus_get_bus_address (relay->f->bus), NULL, NULL, &error);
-  GIOStream *ends[2] = { G_IO_STREAM (connection), bus };
-
-  g_assert_no_error (error);
-  for (int i = 0; i < 2; i++)
-    {
-      g_output_stream_splice_async (g_io_stream_get_output_stream (ends[i]), g_io_stream_get_input_stream (ends[1 - i]),
-                                    G_OUTPUT_STREAM_SPLICE_NONE, G_PRIORITY_DEFAULT, NULL, on_spliced, NULL);
-      g_ptr_array_add (relay->streams, g_object_ref (ends[i]));
-    }
-  return G_SOURCE_CONTINUE;
-}
-
-static void
-relay_open (Relay *relay)
-{
-  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (relay->path);
-  g_autoptr (GError) error = NULL;
-
-  relay->socket = g_socket_new (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, &error);
-  g_assert_no_error (error);
-  g_socket_bind (relay->socket, address, TRUE, &error);
-  g_assert_no_error (error);
-  g_socket_listen (relay->socket, &error);
-  g_assert_no_error (error);
-  relay->source = g_socket_create_source (relay->socket, G_IO_IN, NULL);
-  g_source_set_callback (relay->source, G_SOURCE_FUNC (on_incoming), relay, NULL);
-  g_source_attach (relay->source, NULL);
-}
-
-static void
-relay_cut (Relay *relay)
-{
-  g_source_destroy (relay->source);
-  g_clear_pointer (&relay->source, g_source_unref);
-  g_socket_close (relay->socket, NULL);
-  g_clear_object (&relay->socket);
-  g_unlink (relay->path);
-  for (guint i = 0; i < relay->streams->len; i++)
-    g_socket_shutdown (g_socket_connection_get_socket (g_ptr_array_index (relay->streams, i)), TRUE, TRUE, NULL);
-  g_ptr_array_set_size (relay->streams, 0);
-}
+/* ---- a bus that goes away ---- */
 
 /* The upgrade goes on without a bus; the daemon is back on it with everything it knows, and tells the end. */
 static void
@@ -256,15 +189,12 @@ test_bus_gone (gconstpointer data)
 {
   gboolean ends_meanwhile = data != NULL;
   g_autoptr (DaemonFixture) f = daemon_fixture_new ();
-  g_autofree char *path = daemon_path (f, "bus");
-  Relay relay = { f, path, NULL, NULL, g_ptr_array_new_with_free_func (g_object_unref) };
+  g_autoptr (BusRelay) relay = bus_relay_new (f);
   SimProcess *sim = lab_add_sim (f, "m0", "usb", IMEI);
   int pid;
   g_autoptr (GVariant) entry = NULL;
   g_autofree char *id = NULL;
 
-  relay_open (&relay);
-  f->address = g_strconcat ("unix:path=", path, NULL);
   lab_play (f, sim, lab_steps);
   daemon_start (f, LAB_USB LAB_TIMEOUTS);
   daemon_await_state (f, "m0", "idle");
@@ -275,7 +205,7 @@ test_bus_gone (gconstpointer data)
   lab_pass (sim, "downloading");
   daemon_await_state (f, "m0", "verifying");
 
-  relay_cut (&relay);
+  bus_relay_cut (relay);
   DAEMON_AWAIT (f, !f->daemon_there);
   lab_pass (sim, "verifying");
   lab_pass (sim, "passed");
@@ -286,7 +216,7 @@ test_bus_gone (gconstpointer data)
       lab_pass (sim, "said");
       lab_await_log (f, "upgraded from");
     }
-  relay_open (&relay);
+  bus_relay_open (relay);
   DAEMON_AWAIT (f, f->daemon_there);
   g_assert_cmpint (daemon_get_pid (f), ==, pid);
   if (!ends_meanwhile)
@@ -299,8 +229,6 @@ test_bus_gone (gconstpointer data)
   g_assert_cmpstr (lab_lookup (entry, "result"), ==, "success");
   g_assert_cmpstr (lab_lookup (entry, "id"), ==, id);
   daemon_stop (f);
-  relay_cut (&relay);
-  g_ptr_array_unref (relay.streams);
 }
 
 int
