@@ -7,7 +7,6 @@
 #include "mefota-module-private.h"
 
 #include "mefota-error.h"
-#include "mefota-way-adb.h"
 
 #include <glib/gstdio.h>
 
@@ -102,7 +101,7 @@ static gboolean
 check_name (MefotaModule *self, MefotaOperation operation, const char *name, GError **error)
 {
   return operation != MEFOTA_OPERATION_ADB
-         || mefota_way_adb_check_name (mefota_module_get_profile (self), self->identity->version, name, error);
+         || mefota_profile_check_package_name (mefota_module_get_profile (self), self->identity->version, name, error);
 }
 
 /* ---- copying, and then the turn ---- */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "mefota-error.h"
 #include "mefota-profiles.h"
 
 #define RESOURCE_FOLDER "/org/gosuncn/fota/profiles.d"
@@ -442,4 +443,18 @@ mefota_profile_get_log_dirs (const MefotaProfile *self, const char *version)
 {
   char **dirs = is_at_least_one_of (version, self->adb_update_zip) ? self->log_dirs_new : self->log_dirs;
   return (const char *const *) dirs;
+}
+
+gboolean
+mefota_profile_check_package_name (const MefotaProfile *self, const char *version, const char *name, GError **error)
+{
+  const char *path = mefota_profile_get_adb_path (self, version);
+  g_autofree char *lower = name != NULL ? g_ascii_strdown (name, -1) : NULL;
+
+  if (lower == NULL || !g_str_has_suffix (lower, ".zip") || g_str_has_suffix (path, ".zip"))
+    return TRUE;
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_PACKAGE_INVALID,
+               "\"%s\" is a zip file, which is for other firmware than %s (guide 2.3.2): that takes its package as %s; get that one.",
+               name, version[0] != '\0' ? version : "the module's", path);
+  return FALSE;
 }

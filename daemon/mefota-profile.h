@@ -55,6 +55,9 @@ gboolean mefota_profiles_is_at_port (MefotaProfiles *self, const char *vendor, c
 gboolean mefota_profile_takes_host_names (const MefotaProfile *self, const char *version);
 const char *mefota_profile_get_adb_path (const MefotaProfile *self, const char *version);
 const char *const *mefota_profile_get_log_dirs (const MefotaProfile *self, const char *version);
+/* Whether a file of this @name (nullable) can be meant for the firmware to be given by adb: guide 2.3.2 has zip files for some,
+ * and delta.package for the others. Errors: PACKAGE_INVALID */
+gboolean mefota_profile_check_package_name (const MefotaProfile *self, const char *version, const char *name, GError **error);
 
 /* Version strings (pure). Equal ignoring case and whatever follows the first blank (contract 2.4); an empty or NULL one
  * matches nothing. */

@@ -57,20 +57,6 @@ struct _MefotaWayAdb
 
 G_DEFINE_FINAL_TYPE (MefotaWayAdb, mefota_way_adb, MEFOTA_TYPE_WAY)
 
-gboolean
-mefota_way_adb_check_name (const MefotaProfile *profile, const char *version, const char *name, GError **error)
-{
-  const char *path = mefota_profile_get_adb_path (profile, version);
-  g_autofree char *lower = name != NULL ? g_ascii_strdown (name, -1) : NULL;
-
-  if (lower == NULL || !g_str_has_suffix (lower, ".zip") || g_str_has_suffix (path, ".zip"))
-    return TRUE;
-  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_PACKAGE_INVALID,
-               "\"%s\" is a zip file, which is for other firmware than %s (guide 2.3.2): that takes a %s; get that package.", name,
-               version[0] != '\0' ? version : "the module's", strrchr (path, '/') + 1);
-  return FALSE;
-}
-
 /* ---- a step's beginning and end ---- */
 
 static gboolean
@@ -182,8 +168,6 @@ fail_step (MefotaWayAdb *self, GError *error)
 
 /* ---- what lies about ---- */
 
-static void begin_clean (MefotaWayAdb *self);
-
 static void
 on_cleared (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -250,13 +234,7 @@ on_device (GObject *source, GAsyncResult *result, gpointer data)
       return;
     }
   self->enabled = 0;
-  begin_clean (self);
-}
-
-/* Guide 2.3.2 has two places; a package in the other one is another firmware's. */
-static void
-begin_clean (MefotaWayAdb *self)
-{
+  /* Guide 2.3.2 has two places; a package in the other one is another firmware's. */
   mefota_adb_device_remove_async (self->device, (const char *const *) self->paths, get_cancellable (self), on_removed,
                                   g_object_ref (self));
 }
@@ -265,7 +243,6 @@ static void
 on_enabling (gpointer data)
 {
   MefotaWayAdb *self = data;
-
   self->enabled++;
 }
 
@@ -469,7 +446,7 @@ clean_up_async (MefotaWay *way, MefotaAtChannel *channel, GAsyncReadyCallback ca
 }
 
 static void
-mefota_way_adb_dispose (GObject *object)
+mefota_way_adb_finalize (GObject *object)
 {
   MefotaWayAdb *self = MEFOTA_WAY_ADB (object);
 
@@ -478,14 +455,6 @@ mefota_way_adb_dispose (GObject *object)
   g_clear_object (&self->package);
   g_clear_object (&self->channel);
   g_clear_error (&self->failure);
-  G_OBJECT_CLASS (mefota_way_adb_parent_class)->dispose (object);
-}
-
-static void
-mefota_way_adb_finalize (GObject *object)
-{
-  MefotaWayAdb *self = MEFOTA_WAY_ADB (object);
-
   g_free (self->module);
   g_free (self->version);
   g_free (self->usb_path);
@@ -507,7 +476,6 @@ mefota_way_adb_class_init (MefotaWayAdbClass *klass)
 {
   MefotaWayClass *way_class = MEFOTA_WAY_CLASS (klass);
 
-  G_OBJECT_CLASS (klass)->dispose = mefota_way_adb_dispose;
   G_OBJECT_CLASS (klass)->finalize = mefota_way_adb_finalize;
   way_class->prepare_async = prepare_async;
   way_class->transfer_async = transfer_async;

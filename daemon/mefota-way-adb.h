@@ -21,8 +21,4 @@ G_DECLARE_FINAL_TYPE (MefotaWayAdb, mefota_way_adb, MEFOTA, WAY_ADB, MefotaWay)
 
 MefotaWay *mefota_way_adb_new (MefotaAdb *adb);
 
-/* Whether a file of this @name can be meant for the firmware: guide 2.3.2 has zip files for some, and delta.package for the
- * others. Errors: PACKAGE_INVALID */
-gboolean mefota_way_adb_check_name (const MefotaProfile *profile, const char *version, const char *name, GError **error);
-
 G_END_DECLS

@@ -232,11 +232,11 @@ test_names (void)
   const MefotaProfile *profile = mefota_profiles_match (profiles, "ME3630", "");
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (mefota_way_adb_check_name (profile, "ME3630C2CV1.0B06", "up.zip", &error));
-  g_assert_true (mefota_way_adb_check_name (profile, "ME3630C2CV1.0B06", "delta.package", &error));
-  g_assert_true (mefota_way_adb_check_name (profile, "ME3630C1CV2.0B06", "delta.package", &error));
-  g_assert_true (mefota_way_adb_check_name (profile, "ME3630C1CV2.0B06", NULL, &error));
-  g_assert_false (mefota_way_adb_check_name (profile, "ME3630C1CV2.0B06", "UP.ZIP", &error));
+  g_assert_true (mefota_profile_check_package_name (profile, "ME3630C2CV1.0B06", "up.zip", &error));
+  g_assert_true (mefota_profile_check_package_name (profile, "ME3630C2CV1.0B06", "delta.package", &error));
+  g_assert_true (mefota_profile_check_package_name (profile, "ME3630C1CV2.0B06", "delta.package", &error));
+  g_assert_true (mefota_profile_check_package_name (profile, "ME3630C1CV2.0B06", NULL, &error));
+  g_assert_false (mefota_profile_check_package_name (profile, "ME3630C1CV2.0B06", "UP.ZIP", &error));
   g_assert_error (error, MEFOTA_ERROR, MEFOTA_ERROR_PACKAGE_INVALID);
   g_assert_nonnull (strstr (error->message, "delta.package"));
 }
