@@ -118,7 +118,7 @@ mefota_at_channel_data_cancel (MefotaAtChannel *self, GTask *task)
 /* ---- The final result code ---- */
 
 /* A module that stops listening in mid-data takes what the tty still holds for commands, and answers those too, however
- * many there are in the data. */
+ * many there are in the data. Whether it was in the midst nobody can tell: "taken by the tty" is not "read". */
 static void
 stop_data (MefotaAtChannel *self)
 {
@@ -126,8 +126,7 @@ stop_data (MefotaAtChannel *self)
 
   mefota_at_link_discard (self->link);
   mefota_at_data_discard (data);
-  if (mefota_at_data_get_missing (data) > 0)
-    mefota_at_sync_abandon_many (&self->sync);
+  mefota_at_sync_abandon_many (&self->sync);
 }
 
 static void
