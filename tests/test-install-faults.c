@@ -120,7 +120,7 @@ test_attempts_exhausted (void)
   install_assert_no_copy (&t);
 }
 
-/* Reads no further, then does again: more than the time for a slice, with bytes in every buffer there is. */
+/* Reads no further with bytes in every buffer there is, then does again. */
 static void
 test_stall (void)
 {
@@ -128,8 +128,6 @@ test_stall (void)
 
   install_begin (&t);
   sim_await (t.sim, "stalled ");
-  DAEMON_AWAIT (t.f, strstr (daemon_get_string (t.f, "m0", "State"), "transferring") == NULL
-                     || sim_count (t.sim, "stalled ") > 0);
   sim_control (t.sim, "set stall-after=0");
   install_assert_success (&t);
 }
@@ -149,9 +147,8 @@ test_update_refused (void)
 static void
 test_update_unanswered (void)
 {
-  g_auto (Install) t = install_new (1000, "hangup-after-ind=0", "");
+  g_auto (Install) t = install_new (1000, "fault=1x AT+ZCOMUPDATE cut", "");
 
-  sim_control (t.sim, "set mute=0");
   install_begin (&t);
   sim_await (t.sim, "package ");
   install_assert_success (&t);
