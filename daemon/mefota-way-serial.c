@@ -19,6 +19,7 @@
 #define INSTALL_COMMANDS 3
 #define LINE_BITS_PER_BYTE 10
 #define LINE_SPARE_PERCENT 150
+#define PROGRESS_PAUSE_US 50000 /* nobody can see more of it, and the bus has to carry it */
 #define TTY_BUFFER (32 * 1024) /* what a tty may hold that cannot tell how much that is, such as a pty */
 
 typedef enum
@@ -53,6 +54,7 @@ struct _MefotaWaySerial
   guint64 slice;     /* the last of those */
   gint64 slice_began;
   guint percent;
+  gint64 told_at;
   gboolean connected, connected_late;
   gboolean out_of_step; /* the module counts on more than the channel knows */
 
@@ -357,13 +359,15 @@ tell_progress (MefotaWaySerial *self)
 {
   guint64 size = mefota_package_get_size (self->package);
   guint64 held = MIN (self->given, queued (self));
+  gint64 now = g_get_monotonic_time ();
   guint percent = (guint) ((self->confirmed + self->given - held) * 100 / size);
 
   /* Not all before the last OK. */
   if (self->confirmed < size)
     percent = MIN (percent, 99);
-  if (percent == self->percent)
+  if (percent == self->percent || (now - self->told_at < PROGRESS_PAUSE_US && percent < 100))
     return;
+  self->told_at = now;
   self->percent = percent;
   g_signal_emit_by_name (self, "progress", percent);
 }
