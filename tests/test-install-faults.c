@@ -206,7 +206,7 @@ test_cancel_too_late (void)
 
   install_begin (&t);
   sim_await (t.sim, "rx AT+ZCOMUPDATE");
-  g_assert_cmpuint (daemon_get_number (t.f, "m0", "CanCancel"), ==, 0);
+  DAEMON_AWAIT (t.f, daemon_get_number (t.f, "m0", "CanCancel") == 0);
   g_free (daemon_call_error (t.f, "m0", "Cancel", NULL, -1, "NotCancellable"));
   install_assert_success (&t);
 }
