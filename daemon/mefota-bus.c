@@ -6,8 +6,8 @@
 #include "mefota-build.h"
 #include "mefota-error.h"
 
-/* GDBus queues outgoing signals without bound: after so many indications the port is read on only once the bus has taken
- * them. */
+/* GDBus queues outgoing signals without bound: after so many indications the port is read on only once the bus has
+ * taken them. */
 #define INDICATIONS_AHEAD 64
 
 typedef struct
@@ -27,7 +27,8 @@ mefota_bus_return_error (GDBusMethodInvocation *invocation, GError *error)
   if (error->domain != MEFOTA_ERROR)
     {
       g_autoptr (GError) foreign = error;
-      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "%s; the journal of mefotad may tell more.", foreign->message);
+      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "%s; the journal of mefotad may tell more.",
+                           foreign->message);
     }
   g_dbus_method_invocation_take_error (invocation, error);
 }
@@ -137,7 +138,8 @@ sync_manager (MefotaBus *self)
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
 
   for (guint i = 0; i < modules->len; i++)
-    g_ptr_array_add (paths, g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (g_ptr_array_index (modules, i)), NULL));
+    g_ptr_array_add (paths,
+                     g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (g_ptr_array_index (modules, i)), NULL));
   g_ptr_array_add (paths, NULL);
   mefota_dbus_fota_manager_set_modules (self->manager, (const char *const *) paths->pdata);
   mefota_dbus_fota_manager_set_power_critical (self->manager, mefota_guard_is_critical (self->services->guard));
@@ -152,11 +154,12 @@ on_changed (MefotaModule *module, gboolean at_once, gpointer data)
   Export *export = data;
 
   sync_module (export);
-  mefota_dbus_fota_manager_set_power_critical (export->bus->manager, mefota_guard_is_critical (export->bus->services->guard));
+  mefota_dbus_fota_manager_set_power_critical (export->bus->manager,
+                                               mefota_guard_is_critical (export->bus->services->guard));
   if (!at_once)
     return;
-  /* The skeleton merges changes until it is idle: a state passed through would never be seen. The module's comes last, so
-   * that nothing comes between its end and Finished. */
+  /* The skeleton merges changes until it is idle: a state passed through would never be seen. The module's comes last,
+   * so that nothing comes between its end and Finished. */
   g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->bus->manager));
   g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
 }
@@ -193,12 +196,12 @@ static void
 on_indication (MefotaModule *module, const MefotaIndication *indication, gpointer data)
 {
   Export *export = data;
+  const char *path = g_dbus_interface_skeleton_get_object_path (G_DBUS_INTERFACE_SKELETON (export->skeleton));
 
   /* Not by the skeleton's own signal, which goes the long way through libffi. */
-  g_dbus_connection_emit_signal (export->bus->connection, NULL,
-                                 g_dbus_interface_skeleton_get_object_path (G_DBUS_INTERFACE_SKELETON (export->skeleton)),
-                                 MEFOTA_BUS_NAME, "FotaInd",
-                                 g_variant_new ("(sss)", indication->status, indication->argument, indication->raw), NULL);
+  g_dbus_connection_emit_signal (export->bus->connection, NULL, path, MEFOTA_BUS_NAME, "FotaInd",
+                                 g_variant_new ("(sss)", indication->status, indication->argument, indication->raw),
+                                 NULL);
   if (++export->ahead >= INDICATIONS_AHEAD && !export->flushing)
     {
       export->flushing = TRUE;
@@ -354,7 +357,8 @@ mefota_bus_new (GDBusConnection *connection, MefotaServices *services, MefotaReg
   g_signal_connect (registry, "added", G_CALLBACK (on_added), self);
   g_signal_connect (registry, "removed", G_CALLBACK (on_removed), self);
   g_signal_connect (services->queue, "changed", G_CALLBACK (on_queue_changed), self);
-  if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (self->manager), connection, MEFOTA_OBJECT_ROOT, &error))
+  if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (self->manager), connection, MEFOTA_OBJECT_ROOT,
+                                         &error))
     g_warning ("The manager cannot be put on the bus: %s", error->message);
   g_dbus_object_manager_server_set_connection (self->server, connection);
   return self;

@@ -9,8 +9,8 @@ G_BEGIN_DECLS
 /**
  * MefotaBus:
  *
- * The registry's modules and the manager on one connection to the bus; made anew when the bus comes back. Only this file
- * and mefota-bus-methods.c know the generated code.
+ * The registry's modules and the manager on one connection to the bus; made anew when the bus comes back. Only this
+ * file and mefota-bus-methods.c know the generated code.
  */
 #define MEFOTA_TYPE_BUS (mefota_bus_get_type ())
 G_DECLARE_FINAL_TYPE (MefotaBus, mefota_bus, MEFOTA, BUS, GObject)

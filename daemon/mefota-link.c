@@ -3,7 +3,6 @@
 
 #include "mefota-link.h"
 
-#include "mefota-at-event.h"
 #include "mefota-error.h"
 
 /* Unanswered tries at one rate before a UART's other rates are tried: a module may be back at another one (its own
@@ -13,29 +12,8 @@
 #define USB_BAUD 115200
 /* Longest pause between two tries to open a port that somebody else holds. */
 #define BUSY_PAUSE_MAX_MS 60000
-/* Refused identity commands are asked again: a module just booted answers ERROR for a while. */
-#define IDENTITY_TRIES 5
 
 static const guint other_rates[] = { 115200, 921600, 460800, 230400, 57600, 38400, 19200, 9600 };
-
-/* Identity, one command after the other. The IMEI has three, the first that gives 15 digits counts. */
-typedef enum
-{
-  ECHO_OFF,
-  VERBOSE_ERRORS,
-  MANUFACTURER,
-  MODEL,
-  VERSION,
-  IMEI,
-  IMEI_GSN,
-  IMEI_SIBLING,
-  N_STEPS,
-} IdentityStep;
-
-static const char *const identity_commands[N_STEPS] = {
-  [ECHO_OFF] = "ATE0",        [VERBOSE_ERRORS] = "AT+CMEE=2", [MANUFACTURER] = "AT+CGMI", [MODEL] = "AT+CGMM",
-  [VERSION] = "AT+CGMR",      [IMEI] = "AT+CGSN",             [IMEI_GSN] = "AT+GSN",      [IMEI_SIBLING] = "AT+CGSN=1",
-};
 
 struct _MefotaLink
 {
@@ -55,10 +33,7 @@ struct _MefotaLink
   GCancellable *cancellable; /* of what runs over this opening */
   gint64 opened_at, identified_at;
 
-  IdentityStep step;
-  guint identity_tries;
-  gboolean identifying;
-  MefotaIdentity *identity;
+  GCancellable *identifying; /* NULL: its identity is not being read */
 
   gboolean watching;
   gboolean asked;     /* whether it is still there, and not answered yet */
@@ -85,16 +60,6 @@ static guint signals[N_SIGNALS];
 
 static void begin_probing (MefotaLink *self);
 static void open_port (MefotaLink *self);
-
-void
-mefota_identity_free (MefotaIdentity *self)
-{
-  g_free (self->manufacturer);
-  g_free (self->model);
-  g_free (self->version);
-  g_free (self->imei);
-  g_free (self);
-}
 
 GIOStream *
 mefota_link_open_tty (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error)
@@ -124,6 +89,14 @@ clear_timers (MefotaLink *self)
   g_clear_handle_id (&self->reopen_id, g_source_remove);
 }
 
+static void
+stop_identifying (MefotaLink *self)
+{
+  if (self->identifying != NULL)
+    g_cancellable_cancel (self->identifying);
+  g_clear_object (&self->identifying);
+}
+
 /* Closes at once, so that the kernel can give the tty's number back. */
 static void
 drop_port (MefotaLink *self)
@@ -134,7 +107,8 @@ drop_port (MefotaLink *self)
   if (self->cancellable != NULL)
     g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
-  self->identifying = self->asked = FALSE;
+  stop_identifying (self);
+  self->asked = FALSE;
   if (channel != NULL)
     {
       g_signal_handlers_disconnect_by_data (channel, self);
@@ -157,65 +131,23 @@ lose_port (MefotaLink *self)
 
 /* ---- identity ---- */
 
-static void next_step (MefotaLink *self);
-
-static gboolean
-is_imei (const char *text)
-{
-  return strlen (text) == 15 && strspn (text, "0123456789") == 15;
-}
-
-/* The 15 digits of an answer, bare or behind a prefix, quoted or not. */
-static char *
-find_imei (const char *const *lines)
-{
-  for (gsize i = 0; lines[i] != NULL; i++)
-    {
-      g_autofree char *text = mefota_at_event_strip_prefix (lines[i], "+CGSN");
-      g_autofree char *bare = mefota_at_event_strip_prefix (text, "+GSN");
-      if (is_imei (bare))
-        return g_steal_pointer (&bare);
-    }
-  return NULL;
-}
-
 static void
-take_answer (MefotaLink *self, const char *const *lines)
+on_identified (GObject *source, GAsyncResult *result, gpointer data)
 {
-  MefotaIdentity *id = self->identity;
-  char **field = NULL;
-  const char *command = identity_commands[self->step];
+  g_autoptr (MefotaLink) self = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MefotaIdentity) identity = mefota_identity_ask_finish (result, &error);
 
-  if (self->step == MANUFACTURER)
-    field = &id->manufacturer;
-  else if (self->step == MODEL)
-    field = &id->model;
-  else if (self->step == VERSION)
-    field = &id->version;
-
-  if (field != NULL && lines[0] != NULL)
+  if (self->identifying == NULL || g_task_get_cancellable (G_TASK (result)) != self->identifying)
+    return;
+  g_clear_object (&self->identifying);
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     {
-      g_free (*field);
-      *field = mefota_at_event_strip_prefix (lines[0], command + strlen ("AT"));
+      set_state (self, MEFOTA_LINK_PROBING); /* not awake after all, or not any more */
+      begin_probing (self);
     }
-  else if (self->step >= IMEI)
-    {
-      g_autofree char *imei = find_imei (lines);
-      if (imei != NULL)
-        {
-          g_free (id->imei);
-          id->imei = g_steal_pointer (&imei);
-        }
-    }
-}
-
-static void
-finish_identity (MefotaLink *self)
-{
-  g_autoptr (MefotaIdentity) identity = g_steal_pointer (&self->identity);
-  g_autoptr (MefotaLink) guard G_GNUC_UNUSED = g_object_ref (self);
-
-  self->identifying = FALSE;
+  if (identity == NULL)
+    return; /* hung up: somebody else tells */
   self->identified_at = g_get_monotonic_time ();
   self->state = MEFOTA_LINK_UP;
   g_signal_emit (self, signals[IDENTIFIED], 0, identity);
@@ -224,71 +156,14 @@ finish_identity (MefotaLink *self)
     mefota_link_watch_silence (self, TRUE);
 }
 
-static gboolean
-retry_identity (gpointer data)
-{
-  MefotaLink *self = data;
-  self->reopen_id = 0;
-  next_step (self);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-on_answered (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (MefotaLink) self = data;
-  g_autoptr (GError) error = NULL;
-  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
-
-  if (MEFOTA_AT_CHANNEL (source) != self->channel || !self->identifying)
-    return;
-  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
-    {
-      set_state (self, MEFOTA_LINK_PROBING); /* not awake after all, or not any more */
-      begin_probing (self);
-      return;
-    }
-  if (error == NULL)
-    take_answer (self, (const char *const *) lines);
-  else if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
-    return; /* hung up or cancelled: somebody else tells */
-
-  if (self->step == VERSION && self->identity->version[0] == '\0' && ++self->identity_tries < IDENTITY_TRIES)
-    {
-      self->reopen_id = g_timeout_add (self->timeouts.probe, retry_identity, self);
-      return;
-    }
-  self->step++;
-  if (self->step > IMEI && self->identity->imei[0] != '\0')
-    self->step = N_STEPS;
-  next_step (self);
-}
-
-static void
-next_step (MefotaLink *self)
-{
-  if (self->step == N_STEPS)
-    finish_identity (self);
-  else
-    mefota_at_channel_send_async (self->channel, identity_commands[self->step], NULL, self->timeouts.command,
-                                  self->cancellable, on_answered, g_object_ref (self));
-}
-
 void
 mefota_link_identify (MefotaLink *self)
 {
-  if (self->channel == NULL || self->identifying)
+  if (self->channel == NULL || self->identifying != NULL)
     return;
-  g_clear_pointer (&self->identity, mefota_identity_free);
-  self->identity = g_new0 (MefotaIdentity, 1);
-  self->identity->manufacturer = g_strdup ("");
-  self->identity->model = g_strdup ("");
-  self->identity->version = g_strdup ("");
-  self->identity->imei = g_strdup ("");
-  self->identifying = TRUE;
-  self->identity_tries = 0;
-  self->step = ECHO_OFF;
-  next_step (self);
+  self->identifying = g_cancellable_new ();
+  mefota_identity_ask_async (self->channel, self->timeouts.command, self->timeouts.probe, self->identifying,
+                             on_identified, g_object_ref (self));
 }
 
 /* ---- waking the module up ---- */
@@ -332,7 +207,7 @@ on_synced (GObject *source, GAsyncResult *result, gpointer data)
 static void
 begin_probing (MefotaLink *self)
 {
-  self->identifying = FALSE;
+  stop_identifying (self);
   g_clear_handle_id (&self->rate_id, g_source_remove);
   if (self->expected_data > 0)
     mefota_at_channel_expect_data (self->channel, self->expected_data);
@@ -351,7 +226,7 @@ fall_silent (MefotaLink *self)
 {
   g_clear_handle_id (&self->watch_id, g_source_remove);
   g_clear_handle_id (&self->silence_id, g_source_remove);
-  self->identifying = FALSE;
+  stop_identifying (self);
   self->state = MEFOTA_LINK_PROBING;
   g_signal_emit (self, signals[GONE], 0);
   g_signal_emit (self, signals[CHANGED], 0);
@@ -582,7 +457,6 @@ mefota_link_finalize (GObject *object)
   MefotaLink *self = MEFOTA_LINK (object);
 
   drop_port (self);
-  g_clear_pointer (&self->identity, mefota_identity_free);
   g_free (self->name);
   g_free (self->path);
   g_free (self->last_refusal);

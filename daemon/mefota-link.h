@@ -3,6 +3,7 @@
 
 #include "mefota-at-channel.h"
 #include "mefota-config.h"
+#include "mefota-identity.h"
 
 G_BEGIN_DECLS
 
@@ -13,20 +14,9 @@ typedef enum
   MEFOTA_LINK_UP,      /* answering, identity known */
 } MefotaLinkState;
 
-/* As the module answers; "" where it does not say. */
-typedef struct
-{
-  char *manufacturer;
-  char *model;
-  char *version;
-  char *imei;
-} MefotaIdentity;
-
-void mefota_identity_free (MefotaIdentity *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaIdentity, mefota_identity_free)
-
 /* Opens the tty behind a path; tests give their own. */
-typedef GIOStream *(*MefotaLinkOpener) (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error);
+typedef GIOStream *(*MefotaLinkOpener) (const char *path, guint baud, MefotaFlowControl flow, char **node,
+                                        GError **error);
 GIOStream *mefota_link_open_tty (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error);
 
 /**
@@ -54,10 +44,11 @@ void mefota_link_set_port (MefotaLink *self, const char *path);
 void mefota_link_identify (MefotaLink *self);
 /* On a UART nothing tells that the module went away: while installing, ask AT every `probe` seconds. No-op on USB. */
 void mefota_link_watch_silence (MefotaLink *self, gboolean watch);
-/* A command went unanswered: unless AT is answered soon, the module counts as gone. No-op on USB, where a hang-up tells. */
+/* A command went unanswered: unless AT is answered soon, the module counts as gone. No-op on USB, where a hang-up
+ * tells. */
 void mefota_link_suspect (MefotaLink *self);
-/* The module may be left counting on so many bytes of data (0: it is not): should it be found silent, it is fed, and only
- * then taken for away or for talking at another rate. Forgotten as soon as it has answered. */
+/* The module may be left counting on so many bytes of data (0: it is not): should it be found silent, it is fed, and
+ * only then taken for away or for talking at another rate. Forgotten as soon as it has answered. */
 void mefota_link_expect_data (MefotaLink *self, gsize n_bytes);
 /* Closes for good. */
 void mefota_link_close (MefotaLink *self);

@@ -36,7 +36,8 @@ mefota_module_check_adb (MefotaModule *self, GError **error)
 
   if (self->transport != MEFOTA_TRANSPORT_USB)
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
-                 "Module %s is wired by UART, where adb does not reach it; a package goes with method serial.", self->id);
+                 "Module %s is wired by UART, where adb does not reach it; a package goes with method serial.",
+                 self->id);
   else if (self->services->adb == NULL)
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
                  "This mefotad was built without adb; install one built with it, or use a network upgrade.");
@@ -45,7 +46,8 @@ mefota_module_check_adb (MefotaModule *self, GError **error)
                  "The program adb is missing; install it (on Debian: apt install adb), or use a network upgrade.");
   else if (usb_path == NULL)
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
-                 "Where module %s is plugged in is not known, so its adb device cannot be told from others; set usb-path in its "
+                 "Where module %s is plugged in is not known, so its adb device cannot be told from others; set "
+                 "usb-path in its "
                  "[module] group.",
                  self->id);
   else

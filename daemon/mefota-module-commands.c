@@ -9,22 +9,16 @@
 #include "mefota-error.h"
 #include "mefota-readiness.h"
 
-static guint
-command_ms (MefotaModule *self)
-{
-  return self->services->config->timeouts.command;
-}
-
-/* A command cut off because the module went away has no error of ours yet. */
-static void
-return_error (GTask *task, GError *error)
+void
+mefota_module_return_error (GTask *task, GError *error)
 {
   MefotaModule *self = g_task_get_source_object (task);
 
   if (error->domain != MEFOTA_ERROR)
     {
       g_error_free (error);
-      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; try again when it is back.", self->id);
+      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; try again when it is back.",
+                           self->id);
     }
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     mefota_link_suspect (self->link);
@@ -98,7 +92,8 @@ put_back (MefotaModule *self, MefotaSetting setting, const MefotaSettings *wante
              restore ? "putting it back" : "[policy] restore-settings=false leaves it so");
   if (restore)
     mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
-                                 command_ms (self), self->presence, on_restored, g_object_ref (self));
+                                 mefota_module_get_timeouts (self)->command, self->presence, on_restored,
+                                 g_object_ref (self));
 }
 
 static void
@@ -195,7 +190,7 @@ mefota_module_read_settings (MefotaModule *self)
         g_warning ("%s: its version cannot be recorded: %s", self->id, error->message);
     }
   if (channel != NULL)
-    mefota_settings_read_async (channel, command_ms (self), self->presence,
+    mefota_settings_read_async (channel, mefota_module_get_timeouts (self)->command, self->presence,
                                 self->refresh_task != NULL ? on_refreshed : on_settings_read, g_object_ref (self));
 }
 
@@ -224,7 +219,7 @@ on_ok (GObject *source, GAsyncResult *result, gpointer data)
   g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
 
   if (error != NULL)
-    return_error (task, g_steal_pointer (&error));
+    mefota_module_return_error (task, g_steal_pointer (&error));
   else
     g_task_return_boolean (task, TRUE);
 }
@@ -241,7 +236,8 @@ mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback call
 {
   GTask *task = begin_task (self, mefota_module_delete_package_async, callback, user_data);
   if (task != NULL)
-    mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+ZCOMDEL", NULL, command_ms (self), self->presence,
+    mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+ZCOMDEL", NULL,
+                                  mefota_module_get_timeouts (self)->command, self->presence,
                                   on_ok, task);
 }
 
@@ -256,7 +252,7 @@ on_restarting (GObject *source, GAsyncResult *result, gpointer data)
   /* It may be gone before its OK has been read; that was what was asked for. */
   self->awaited = !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR);
   if (error != NULL && !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT))
-    return_error (task, g_steal_pointer (&error));
+    mefota_module_return_error (task, g_steal_pointer (&error));
   else
     g_task_return_boolean (task, TRUE);
 }
@@ -267,7 +263,7 @@ mefota_module_restart_async (MefotaModule *self, GAsyncReadyCallback callback, g
   GTask *task = begin_task (self, mefota_module_restart_async, callback, user_data);
   if (task != NULL)
     mefota_at_channel_send_async (mefota_module_get_channel (self), mefota_module_get_profile (self)->restart, NULL,
-                                  command_ms (self), NULL, on_restarting, task);
+                                  mefota_module_get_timeouts (self)->command, NULL, on_restarting, task);
 }
 
 void
@@ -299,7 +295,7 @@ on_setting_written (GObject *source, GAsyncResult *result, gpointer data)
 
   if (settings == NULL)
     {
-      return_error (task, g_steal_pointer (&error));
+      mefota_module_return_error (task, g_steal_pointer (&error));
       return;
     }
   take_settings (self, settings);
@@ -312,7 +308,7 @@ static void
 write_setting (MefotaModule *self, GTask *task, MefotaSetting setting, const MefotaSettings *wanted)
 {
   mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
-                               command_ms (self), self->presence, on_setting_written, task);
+                               mefota_module_get_timeouts (self)->command, self->presence, on_setting_written, task);
 }
 
 /* The arguments are wrong whatever the module is doing: that error goes first. */
@@ -360,7 +356,8 @@ mefota_module_set_polling_async (MefotaModule *self, gboolean enabled, GAsyncRea
 }
 
 void
-mefota_module_set_target_async (MefotaModule *self, const char *version, GAsyncReadyCallback callback, gpointer user_data)
+mefota_module_set_target_async (MefotaModule *self, const char *version, GAsyncReadyCallback callback,
+                                gpointer user_data)
 {
   g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
   GError *error = NULL;
@@ -374,114 +371,6 @@ mefota_module_set_target_async (MefotaModule *self, const char *version, GAsyncR
     return;
   wanted->target = (g_free (wanted->target), g_strdup (version));
   write_setting (self, task, MEFOTA_SETTING_TARGET, wanted);
-}
-
-/* ---- readiness ---- */
-
-static MefotaReadinessItem *
-idle_item (MefotaModule *self)
-{
-  if (mefota_upgrade_is_active (self->upgrade) || self->asking)
-    return mefota_readiness_item_new ("idle", FALSE, "An upgrade is under way; wait for its end.");
-  return mefota_readiness_item_new ("idle", TRUE, "No upgrade is under way.");
-}
-
-static void
-on_power_known (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (GTask) task = data;
-  MefotaModule *self = g_task_get_source_object (task);
-  GPtrArray *items = g_task_get_task_data (task);
-  MefotaReadinessItem *power = mefota_readiness_power_finish (result, NULL);
-
-  if (power != NULL)
-    g_ptr_array_add (items, power);
-  g_clear_pointer (&self->readiness, g_ptr_array_unref);
-  self->readiness = g_ptr_array_ref (items);
-  g_task_return_pointer (task, g_ptr_array_ref (items), (GDestroyNotify) g_ptr_array_unref);
-}
-
-static void
-on_module_asked (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (GTask) task = data;
-  MefotaModule *self = g_task_get_source_object (task);
-  g_autoptr (GError) error = NULL;
-  GPtrArray *items = mefota_readiness_ask_finish (result, &error);
-
-  if (items == NULL)
-    {
-      return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  g_ptr_array_add (items, idle_item (self));
-  g_task_set_task_data (task, items, (GDestroyNotify) g_ptr_array_unref);
-  if (self->services->bus != NULL)
-    mefota_readiness_power_async (self->services->bus, NULL, on_power_known, g_steal_pointer (&task));
-  else
-    {
-      g_clear_pointer (&self->readiness, g_ptr_array_unref);
-      self->readiness = g_ptr_array_ref (items);
-      g_task_return_pointer (task, g_ptr_array_ref (items), (GDestroyNotify) g_ptr_array_unref);
-    }
-}
-
-void
-mefota_module_ask_readiness_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, NULL, callback, user_data);
-
-  g_task_set_source_tag (task, mefota_module_ask_readiness_async);
-  mefota_readiness_ask_async (mefota_module_get_channel (self), command_ms (self), self->presence, on_module_asked, task);
-}
-
-GPtrArray *
-mefota_module_ask_readiness_finish (MefotaModule *self, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-/* During an upgrade: what was last known, not a byte to the module (contract 5). */
-static GPtrArray *
-last_known (MefotaModule *self)
-{
-  static const char *const names[] = { "sim", "registered", "network" };
-  GPtrArray *items = g_ptr_array_new_with_free_func ((GDestroyNotify) mefota_readiness_item_free);
-
-  for (guint i = 0; self->readiness == NULL && i < G_N_ELEMENTS (names); i++)
-    g_ptr_array_add (items, mefota_readiness_item_new (names[i], FALSE, "Not known: the module was not asked before its upgrade."));
-  for (guint i = 0; self->readiness != NULL && i < self->readiness->len; i++)
-    {
-      const MefotaReadinessItem *item = g_ptr_array_index (self->readiness, i);
-      if (strcmp (item->name, "idle") != 0)
-        g_ptr_array_add (items, mefota_readiness_item_new (item->name, item->ok, item->detail));
-    }
-  g_ptr_array_insert (items, MIN (3, (gint) items->len), idle_item (self));
-  return items;
-}
-
-void
-mefota_module_check_readiness_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GError *error = NULL;
-
-  if (self->asking || (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED))
-    {
-      g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
-      g_task_set_source_tag (task, mefota_module_ask_readiness_async);
-      g_task_return_pointer (task, last_known (self), (GDestroyNotify) g_ptr_array_unref);
-    }
-  else if (!mefota_module_check_present (self, &error))
-    g_task_report_error (self, callback, user_data, mefota_module_ask_readiness_async, error);
-  else
-    mefota_module_ask_readiness_async (self, callback, user_data);
-}
-
-GPtrArray *
-mefota_module_check_readiness_finish (MefotaModule *self, GAsyncResult *result, GError **error)
-{
-  return mefota_module_ask_readiness_finish (self, result, error);
 }
 
 /* ---- SendCommand ---- */
@@ -504,7 +393,7 @@ on_command_answered (GObject *source, GAsyncResult *result, gpointer data)
       g_prefix_error (&error, "%s / ", joined);
     }
   g_strfreev (lines);
-  return_error (task, g_steal_pointer (&error));
+  mefota_module_return_error (task, g_steal_pointer (&error));
 }
 
 void
@@ -520,7 +409,8 @@ mefota_module_send_command_async (MefotaModule *self, const char *command, guint
   task = begin_task (self, mefota_module_send_command_async, callback, user_data);
   if (task != NULL)
     mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
-                                  timeout_ms != 0 ? timeout_ms : command_ms (self), self->presence, on_command_answered, task);
+                                  timeout_ms != 0 ? timeout_ms : mefota_module_get_timeouts (self)->command,
+                                  self->presence, on_command_answered, task);
 }
 
 char **

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define G_LOG_DOMAIN "mefota"
 
-/* Install(): what is checked before a byte goes to the module, the private copy, and the place in line. The transfer itself
- * is in mefota-module-transfer.c. */
+/* Install(): what is checked before a byte goes to the module, the private copy, and the place in line. The transfer
+ * itself is in mefota-module-transfer.c. */
 
 #include "mefota-module-private.h"
 
@@ -53,7 +53,8 @@ choose_method (MefotaModule *self, const char *method, MefotaOperation *operatio
     }
   if (*operation == MEFOTA_OPERATION_SERIAL && !uart)
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
-                 "Module %s is wired by USB, where it does not take a package over its AT port (guide 2.4); use adb.", self->id);
+                 "Module %s is wired by USB, where it does not take a package over its AT port (guide 2.4); use adb.",
+                 self->id);
   else
     return *operation != MEFOTA_OPERATION_ADB || mefota_module_check_adb (self, error);
   return FALSE;
@@ -87,7 +88,8 @@ check_versions (MefotaModule *self, const char *from, const char *expected, GErr
 
   if (from != NULL && from[0] != '\0' && !mefota_version_matches (from, version))
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_VERSION_MISMATCH,
-                 "The package is for modules that run %s, but module %s runs %s; get the package that starts from there.", from,
+                 "The package is for modules that run %s, but module %s runs %s; get the package that starts from "
+                 "there.", from,
                  self->id, version[0] != '\0' ? version : "a version that it does not tell");
   else if (expected != NULL && expected[0] != '\0' && mefota_version_matches (expected, version))
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_VERSION_MISMATCH,
@@ -293,7 +295,8 @@ mefota_module_sweep_packages (MefotaModule *self)
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *path = g_build_filename (folder, name, NULL);
-      if (is_copy_of (name, self->id) && !(needs_package (self->upgrade) && g_strcmp0 (path, self->upgrade->package) == 0))
+      if (is_copy_of (name, self->id)
+          && !(needs_package (self->upgrade) && g_strcmp0 (path, self->upgrade->package) == 0))
         g_unlink (path);
     }
 }

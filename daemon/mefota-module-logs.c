@@ -60,7 +60,8 @@ end (GTask *task, GError *error)
     {
       g_clear_error (&error);
       error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_CANCELLED,
-                           "The logs of module %s were not collected, an upgrade has begun; collect them after its end.", self->id);
+                           "The logs of module %s were not collected, an upgrade has begun; collect them after its "
+                           "end.", self->id);
     }
   if (error != NULL)
     g_task_return_error (task, error);
@@ -117,7 +118,8 @@ make_logs (MefotaModule *self, GError **error)
   logs = g_new0 (Logs, 1);
   logs->target = g_build_filename (mefota_store_get_directory (self->services->store), LOGS, name, NULL);
   logs->path = g_steal_pointer (&path);
-  logs->dirs = g_strdupv ((char **) mefota_profile_get_log_dirs (mefota_module_get_profile (self), self->identity->version));
+  logs->dirs = g_strdupv ((char **) mefota_profile_get_log_dirs (mefota_module_get_profile (self),
+                                                                 self->identity->version));
   return logs;
 }
 
@@ -201,7 +203,8 @@ mefota_module_want_logs (MefotaModule *self)
 void
 mefota_module_fetch_wanted_logs (MefotaModule *self)
 {
-  if (!self->logs_wanted || mefota_link_get_state (self->link) != MEFOTA_LINK_UP || mefota_upgrade_is_active (self->upgrade))
+  if (!self->logs_wanted || mefota_link_get_state (self->link) != MEFOTA_LINK_UP
+      || mefota_upgrade_is_active (self->upgrade))
     return;
   self->logs_wanted = FALSE;
   mefota_module_collect_logs_async (self, on_collected_itself, NULL);

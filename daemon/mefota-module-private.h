@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Shared by the files of the module only: mefota-module.c (core), -start.c (network, polled), -install.c and -transfer.c
- * (packages), -commands.c (settings and diagnosis), -logs.c (the module's logs). */
+/* Shared by the files of the module only, one section a file below. */
 
 #include "mefota-inhibitor.h"
 #include "mefota-module.h"
@@ -59,15 +58,22 @@ struct _MefotaModule
   gpointer transfer; /* mefota-module-transfer.c's own */
 };
 
-/* ---- core ---- */
+enum
+{
+  MEFOTA_MODULE_CHANGED,
+  MEFOTA_MODULE_INDICATION,
+  MEFOTA_MODULE_CONFIRM_REQUESTED,
+  MEFOTA_MODULE_FINISHED,
+  MEFOTA_MODULE_N_SIGNALS
+};
+extern guint mefota_module_signals[MEFOTA_MODULE_N_SIGNALS];
+
+/* ---- mefota-module.c: the module and its link ---- */
 
 MefotaTime mefota_module_now (void);
 const MefotaProfile *mefota_module_get_profile (MefotaModule *self);
-/* Steps the machine and carries out what it asks for. */
-void mefota_module_step (MefotaModule *self, const MefotaEvent *event);
-void mefota_module_carry_out (MefotaModule *self, guint actions);
-/* Writes @upgrade as this place's record. Errors: STORAGE_FAILED */
-gboolean mefota_module_save (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error);
+const MefotaTimeouts *mefota_module_get_timeouts (MefotaModule *self);
+MefotaState mefota_module_get_state (MefotaModule *self);
 /* Tells that properties changed; the state by itself if it did. */
 void mefota_module_show (MefotaModule *self);
 /* BUSY (an upgrade, or a start in progress), NOT_PRESENT. */
@@ -75,10 +81,34 @@ gboolean mefota_module_check_free (MefotaModule *self, GError **error);
 gboolean mefota_module_check_present (MefotaModule *self, GError **error);
 MefotaAtChannel *mefota_module_get_channel (MefotaModule *self);
 
-/* ---- starting ---- */
+/* ---- mefota-module-run.c: the upgrade machine ---- */
+
+/* Steps the machine and carries out what it asks for. */
+void mefota_module_step (MefotaModule *self, const MefotaEvent *event);
+void mefota_module_carry_out (MefotaModule *self, guint actions);
+/* What has to be so for the state the upgrade is in now: slot, ModemManager, guard, timer. */
+void mefota_module_keep (MefotaModule *self, guint actions);
+/* Keeps ModemManager off; released when nothing is under way. */
+void mefota_module_inhibit (MefotaModule *self);
+
+/* ---- mefota-module-record.c: what is on disk ---- */
+
+/* At start: self->upgrade, from this place's record or anew. */
+void mefota_module_restore (MefotaModule *self);
+/* Writes @upgrade as this place's record. Errors: STORAGE_FAILED */
+gboolean mefota_module_save (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error);
+/* The same of the upgrade under way, which goes on whatever the disk says. */
+void mefota_module_save_or_warn (MefotaModule *self);
+/* Puts an end into history and journal. */
+void mefota_module_record_end (MefotaModule *self, GVariant *details);
+/* An upgrade that was given up: its module has come back after all (contract 5). */
+void mefota_module_note_late_version (MefotaModule *self);
+
+/* ---- mefota-module-pending.c: what it will be once the module takes it on ---- */
 
 /* Makes and saves what the upgrade becomes once the module takes it on. */
-gboolean mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *event, void (*taken) (MefotaModule *self),
+gboolean mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *event,
+                                        void (*taken) (MefotaModule *self),
                                         GError **error);
 /* The module took it on. No-op without a pending one. */
 void mefota_module_commit_pending (MefotaModule *self);
@@ -88,16 +118,22 @@ void mefota_module_drop_pending (MefotaModule *self);
 void mefota_module_abandon_pending (MefotaModule *self);
 /* Whether an indication that comes while the OK is missing counts as the OK. */
 void mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *indication);
-/* Keeps ModemManager off; released by the core when nothing is under way. */
-void mefota_module_inhibit (MefotaModule *self);
 /* Goes back to what it was before a start: slot, inhibitor, asking. */
 void mefota_module_end_asking (MefotaModule *self);
+
+/* ---- mefota-module-start.c: a network upgrade ---- */
+
+/* For mefota_module_prepare_pending(): answers the caller. */
+void mefota_module_start_taken (MefotaModule *self);
 /* A queued upgrade's turn has come, or the module of one is back. */
 void mefota_module_take_turn (MefotaModule *self);
+
+/* ---- mefota-module-confirm.c: a module that asks ---- */
+
 /* Lets policy answer a question that stands. */
 void mefota_module_apply_policy (MefotaModule *self);
 
-/* ---- packages ---- */
+/* ---- mefota-module-install.c, -transfer.c, -adb.c: packages ---- */
 
 /* The machine says: stop the transfer → TRANSFER_ENDED. */
 void mefota_module_stop_transfer (MefotaModule *self);
@@ -120,12 +156,13 @@ gboolean mefota_module_open_package (MefotaModule *self, GError **error);
 /* self->package is there and a slot is taken: from here to the module's readiness; @task is answered then. */
 void mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperation operation, const char *expected,
                                    const char *requested_by);
-/* Whether the package itself has these words: a module that was cut off takes what is left for commands, and echoes it. */
+/* Whether the package itself has these words: a module that was cut off takes what is left for commands, and echoes
+ * it. */
 gboolean mefota_module_may_be_echo (MefotaModule *self, const MefotaIndication *indication);
 /* Stops without a word to the module. */
 void mefota_module_drop_transfer (MefotaModule *self);
 
-/* ---- logs ---- */
+/* ---- mefota-module-logs.c ---- */
 
 /* An upgrade comes first. */
 void mefota_module_stop_logs (MefotaModule *self);
@@ -134,13 +171,17 @@ void mefota_module_want_logs (MefotaModule *self);
 /* Fetches what is wanted, if the module is there. */
 void mefota_module_fetch_wanted_logs (MefotaModule *self);
 
-/* ---- settings and diagnosis ---- */
+/* ---- mefota-module-readiness.c ---- */
 
 /* Every item of contract 2.5, from the module and the host; kept as last known. */
 void mefota_module_ask_readiness_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data);
 GPtrArray *mefota_module_ask_readiness_finish (MefotaModule *self, GAsyncResult *result, GError **error);
 
+/* ---- mefota-module-commands.c: settings and diagnosis ---- */
+
 /* After identity: reads the settings, notices and mends what a restart lost, keeps both on disk. */
 void mefota_module_read_settings (MefotaModule *self);
+/* Answers @task with @error; one cut off because the module went away has no error of ours yet. Takes @error. */
+void mefota_module_return_error (GTask *task, GError *error);
 
 G_END_DECLS

@@ -18,8 +18,6 @@ typedef struct
   char *target;
   char *requested_by;
   gboolean force;
-  gboolean allow;  /* confirm */
-  gboolean report; /* confirm */
 } Start;
 
 static void
@@ -30,144 +28,6 @@ start_free (gpointer data)
   g_free (self->requested_by);
   g_free (self);
 }
-
-static MefotaTimeouts *
-timeouts (MefotaModule *self)
-{
-  return &self->services->config->timeouts;
-}
-
-/* ---- what it will be once the module takes it on ---- */
-
-static MefotaUpgrade *
-duplicate (const MefotaUpgrade *upgrade, const MefotaTimeouts *t)
-{
-  g_autoptr (GVariant) record = g_variant_ref_sink (mefota_upgrade_to_variant (upgrade));
-  return mefota_upgrade_from_variant (record, t, mefota_module_now ());
-}
-
-gboolean
-mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *event, void (*taken) (MefotaModule *self),
-                               GError **error)
-{
-  g_autoptr (MefotaUpgrade) pending = NULL;
-
-  pending = mefota_upgrade_is_active (self->upgrade) ? duplicate (self->upgrade, timeouts (self)) : mefota_upgrade_new ();
-  pending->returning = FALSE;
-  self->pending_actions = mefota_upgrade_step (pending, timeouts (self), event, mefota_module_now ());
-  if (self->pending_actions & MEFOTA_ACT_BEGUN)
-    pending->id = (g_free (pending->id), g_uuid_string_random ());
-  if (self->package != NULL)
-    {
-      g_free (pending->package);
-      pending->package = g_strdup (mefota_package_get_path (self->package));
-      g_free (pending->package_sha256);
-      pending->package_sha256 = g_strdup (mefota_package_get_sha256 (self->package));
-      pending->package_size = mefota_package_get_size (self->package);
-    }
-  if (!mefota_module_save (self, pending, error))
-    return FALSE;
-  self->pending = g_steal_pointer (&pending);
-  self->pending_taken = taken;
-  return TRUE;
-}
-
-void
-mefota_module_drop_pending (MefotaModule *self)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_clear_pointer (&self->pending_failure, mefota_indication_free);
-  if (self->pending == NULL)
-    return;
-  g_clear_pointer (&self->pending, mefota_upgrade_free);
-  if (!mefota_module_save (self, self->upgrade, &error))
-    g_warning ("%s: %s", self->id, error->message);
-}
-
-void
-mefota_module_commit_pending (MefotaModule *self)
-{
-  g_autoptr (MefotaIndication) failure = g_steal_pointer (&self->pending_failure);
-  void (*taken) (MefotaModule *) = self->pending_taken;
-  guint actions = self->pending_actions;
-
-  if (self->pending == NULL)
-    return;
-  g_clear_pointer (&self->upgrade, mefota_upgrade_free);
-  self->upgrade = g_steal_pointer (&self->pending);
-  self->pending_taken = NULL;
-  self->asking = FALSE;
-  mefota_module_carry_out (self, actions | MEFOTA_ACT_SAVE);
-  if (taken != NULL)
-    taken (self);
-  if (failure != NULL)
-    {
-      MefotaEvent event = { .type = MEFOTA_EVENT_INDICATION, .indication = failure, .imei = "", .version = "" };
-      mefota_module_step (self, &event);
-    }
-}
-
-void
-mefota_module_abandon_pending (MefotaModule *self)
-{
-  g_autoptr (GTask) task = NULL;
-
-  if (self->pending == NULL || strcmp (self->pending->id, self->upgrade->id) != 0)
-    return;
-  g_clear_pointer (&self->pending, mefota_upgrade_free);
-  g_clear_pointer (&self->pending_failure, mefota_indication_free);
-  self->asking = FALSE;
-  task = g_steal_pointer (&self->start_task);
-  if (task != NULL)
-    g_task_return_new_error (task, MEFOTA_ERROR, (int) self->upgrade->error, "%s", self->upgrade->message);
-}
-
-void
-mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *indication)
-{
-  if (self->pending == NULL)
-    return;
-  switch (indication->kind)
-    {
-    case MEFOTA_IND_START:
-    case MEFOTA_IND_CONFIRMED:
-    case MEFOTA_IND_DOWNLOADING:
-    case MEFOTA_IND_NEED_VERIFY:
-    case MEFOTA_IND_PASS_VERIFY:
-    case MEFOTA_IND_UPDATING:
-      mefota_module_commit_pending (self);
-      break;
-    case MEFOTA_IND_FAILURE:
-      /* Its end may come before the OK to its start; with ERROR it is only the reason for that. */
-      g_clear_pointer (&self->pending_failure, mefota_indication_free);
-      self->pending_failure = mefota_indication_parse_word (indication->raw, strlen (indication->raw));
-      break;
-    case MEFOTA_IND_OTHER:
-    case MEFOTA_IND_QUESTION:
-    case MEFOTA_IND_COSTTIME:
-    case MEFOTA_IND_SUCCESS:
-      break;
-    }
-}
-
-void
-mefota_module_end_asking (MefotaModule *self)
-{
-  mefota_module_drop_pending (self);
-  self->asking = FALSE;
-  g_clear_object (&self->start_task);
-  if (!mefota_upgrade_is_active (self->upgrade))
-    {
-      mefota_queue_leave (self->services->queue, self->id);
-      g_clear_object (&self->inhibitor);
-    }
-  else if (self->upgrade->state == MEFOTA_STATE_CONFIRMING)
-    mefota_queue_leave (self->services->queue, self->id);
-  mefota_module_show (self);
-}
-
-/* ---- a network upgrade ---- */
 
 /* The caller of a start that was queued has long been answered: its failure ends the upgrade instead. */
 static void
@@ -189,14 +49,15 @@ refuse (GTask *task, GError *error)
   mefota_module_end_asking (self);
   if (queued)
     {
-      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code, .text = owned->message };
+      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code,
+                           .text = owned->message };
       mefota_module_step (self, &event);
     }
   g_task_return_error (task, g_steal_pointer (&owned));
 }
 
-static void
-on_taken (MefotaModule *self)
+void
+mefota_module_start_taken (MefotaModule *self)
 {
   g_autoptr (GTask) task = g_steal_pointer (&self->start_task);
   if (task != NULL)
@@ -209,7 +70,8 @@ explain_refusal (MefotaModule *self, const GError *error)
   if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
     return g_error_copy (error);
   return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
-                      "%s It allows one upgrade at a time and may be in one already%s%s (guide 3.4): wait for its end, or "
+                      "%s It allows one upgrade at a time and may be in one already%s%s (guide 3.4): wait for its "
+                      "end, or "
                       "restart the module.",
                       error->message, self->pending_failure != NULL ? ", for it also said " : "",
                       self->pending_failure != NULL ? self->pending_failure->status : "");
@@ -246,10 +108,12 @@ send_start (GTask *task)
                         .target = start->target[0] != '\0' ? start->target : self->settings->target,
                         .requested_by = start->requested_by };
 
-  if (!mefota_module_check_present (self, &error) || !mefota_module_prepare_pending (self, &event, on_taken, &error))
+  if (!mefota_module_check_present (self, &error)
+      || !mefota_module_prepare_pending (self, &event, mefota_module_start_taken, &error))
     refuse (task, error);
   else
-    mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+FOTACTR", NULL, timeouts (self)->command,
+    mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+FOTACTR", NULL,
+                                  mefota_module_get_timeouts (self)->command,
                                   self->presence, on_started, g_object_ref (task));
 }
 
@@ -286,7 +150,8 @@ set_target (GTask *task)
   else
     {
       command = mefota_settings_target_command (mefota_module_get_profile (self), start->target);
-      mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL, timeouts (self)->command,
+      mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
+                                    mefota_module_get_timeouts (self)->command,
                                     self->presence, on_target_set, g_object_ref (task));
     }
 }
@@ -312,7 +177,8 @@ on_ready (GObject *source, GAsyncResult *result, gpointer data)
         g_string_append_printf (failing, "%s%s: %s", failing->len > 0 ? " " : "", item->name, item->detail);
     }
   if (failing->len > 0)
-    refuse (task, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_READY, "The module is not ready for an upgrade. %s", failing->str));
+    refuse (task, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_READY, "The module is not ready for an upgrade. %s",
+                               failing->str));
   else
     set_target (task);
 }
@@ -454,151 +320,4 @@ mefota_module_take_turn (MefotaModule *self)
   start->force = u->force;
   g_task_set_task_data (task, start, start_free);
   run_start (task);
-}
-
-/* ---- answering ---- */
-
-static void
-on_confirm_answered (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (GTask) task = data;
-  MefotaModule *self = g_task_get_source_object (task);
-  g_autoptr (GError) error = NULL;
-  g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
-
-  if (self->start_task != task)
-    return;
-  if (error == NULL)
-    {
-      mefota_module_commit_pending (self);
-      return;
-    }
-  mefota_module_end_asking (self);
-  if (error->domain != MEFOTA_ERROR)
-    {
-      g_clear_error (&error);
-      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away before it took the answer; it may ask again.",
-                           self->id);
-    }
-  g_task_return_error (task, g_steal_pointer (&error));
-}
-
-static gboolean
-may_confirm (MefotaModule *self, gboolean allow, GError **error)
-{
-  if (self->upgrade->state != MEFOTA_STATE_CONFIRMING || self->upgrade->answered || self->asking)
-    {
-      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_ASKED,
-                   "Module %s is not asking for an answer; wait for ConfirmRequested.", self->id);
-      return FALSE;
-    }
-  if (!mefota_module_check_present (self, error))
-    return FALSE;
-  if (!allow)
-    return TRUE;
-  if (!mefota_queue_check_not_held (self->services->queue, error))
-    return FALSE;
-  if (mefota_queue_try_enter (self->services->queue, self->id))
-    return TRUE;
-  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
-               "As many upgrades as [policy] max-parallel=%u allows are under way; answer again when one has ended.",
-               self->services->config->policy.max_parallel);
-  return FALSE;
-}
-
-void
-mefota_module_confirm_async (MefotaModule *self, gboolean allow, gboolean report, GAsyncReadyCallback callback,
-                             gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
-  g_autofree char *command = g_strdup_printf ("AT+FOTACTR=%d%s", allow ? 1 : 0, report ? ",1" : "");
-  GError *error = NULL;
-  MefotaEvent event = { .type = MEFOTA_EVENT_ANSWERED, .allow = allow };
-
-  g_task_set_source_tag (task, mefota_module_confirm_async);
-  if (!may_confirm (self, allow, &error))
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  /* On disk it counts as answered before the module hears it: it may be through with it before we are back. */
-  if (!mefota_module_prepare_pending (self, &event, on_taken, &error))
-    {
-      mefota_queue_leave (self->services->queue, self->id);
-      g_task_return_error (task, error);
-      return;
-    }
-  self->asking = TRUE;
-  self->start_task = g_object_ref (task);
-  mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL, timeouts (self)->command, self->presence,
-                                on_confirm_answered, g_object_ref (task));
-}
-
-gboolean
-mefota_module_confirm_finish (MefotaModule *self, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-static void
-on_policy_confirmed (GObject *source, GAsyncResult *result, gpointer data)
-{
-  MefotaModule *self = MEFOTA_MODULE (source);
-  g_autofree char *rule = data;
-  g_autoptr (GError) error = NULL;
-
-  if (!mefota_module_confirm_finish (self, result, &error))
-    g_warning ("%s: the answer by %s did not reach the module: %s", self->id, rule, error->message);
-}
-
-static gboolean
-on_window (gpointer data)
-{
-  MefotaModule *self = data;
-  self->window_id = 0;
-  mefota_module_apply_policy (self);
-  return G_SOURCE_REMOVE;
-}
-
-void
-mefota_module_apply_policy (MefotaModule *self)
-{
-  MefotaUpgrade *u = self->upgrade;
-  const MefotaPolicy *policy = &self->services->config->policy;
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  g_autofree char *rule = NULL;
-  MefotaAnswer answer;
-  gint64 seconds;
-
-  g_clear_handle_id (&self->window_id, g_source_remove);
-  if (u->state != MEFOTA_STATE_CONFIRMING || u->answered || self->asking || u->confirm_deadline == self->policy_answered
-      || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
-    return;
-  answer = mefota_policy_answer (policy, g_date_time_get_hour (now) * 60 + g_date_time_get_minute (now),
-                                 mefota_queue_is_held (self->services->queue),
-                                 mefota_queue_has_free_slot (self->services->queue), &rule);
-  switch (answer)
-    {
-    case MEFOTA_ANSWER_ALLOW:
-    case MEFOTA_ANSWER_DENY:
-      mefota_journal_event (MEFOTA_JOURNAL_QUESTION, self->id, u->id, u->status,
-                            "%s: the module asks whether to upgrade; %s by %s", self->id,
-                            answer == MEFOTA_ANSWER_ALLOW ? "allowed" : "refused", rule);
-      self->policy_answered = u->confirm_deadline; /* once a question, even if the module does not take it */
-      mefota_module_confirm_async (self, answer == MEFOTA_ANSWER_ALLOW, FALSE, on_policy_confirmed, g_steal_pointer (&rule));
-      break;
-    case MEFOTA_ANSWER_DELAY:
-      mefota_journal_event (MEFOTA_JOURNAL_QUESTION, self->id, u->id, u->status,
-                            "%s: the module asks whether to upgrade; delayed by %s", self->id, rule);
-      break;
-    case MEFOTA_ANSWER_ASK:
-      mefota_journal_event (MEFOTA_JOURNAL_QUESTION, self->id, u->id, u->status,
-                            "%s: the module asks whether to upgrade; left to mefotactl accept or reject by %s", self->id,
-                            rule);
-      seconds = mefota_policy_seconds_to_window (policy, now);
-      if (policy->confirm != MEFOTA_CONFIRM_DENY && seconds >= 0 && seconds * 1000 < timeouts (self)->confirm)
-        self->window_id = g_timeout_add ((guint) seconds * 1000, on_window, self);
-      break;
-    }
 }

@@ -62,8 +62,8 @@ G_DECLARE_FINAL_TYPE (MefotaModule, mefota_module, MEFOTA, MODULE, GObject)
 /* @services outlives the module. Takes an upgrade under way up from the store. */
 MefotaModule *mefota_module_new (MefotaServices *services, const char *id, const char *physical_path,
                                  MefotaTransport transport, guint baud, MefotaFlowControl flow);
-/* Everything that is there at start was told: what was under way and is not there is gone. Also announces an end that an
- * earlier daemon had no time to tell. */
+/* Everything that is there at start was told: what was under way and is not there is gone. Also announces an end that
+ * an earlier daemon had no time to tell. */
 void mefota_module_start (MefotaModule *self);
 /* See mefota_link_set_port(); @usb_sysfs (nullable) is ModemManager's and adb's name of the place. */
 void mefota_module_set_port (MefotaModule *self, const char *path, const char *usb_sysfs);
@@ -99,7 +99,8 @@ typedef struct
   const char *name;     /* or NULL */
 } MefotaInstallOptions;
 
-void mefota_module_install_async (MefotaModule *self, int fd, const MefotaInstallOptions *options, const char *requested_by,
+void mefota_module_install_async (MefotaModule *self, int fd, const MefotaInstallOptions *options,
+                                  const char *requested_by,
                                   GAsyncReadyCallback callback, gpointer user_data);
 gboolean mefota_module_install_finish (MefotaModule *self, GAsyncResult *result, GError **error);
 
@@ -108,7 +109,8 @@ gboolean mefota_module_cancel (MefotaModule *self, GError **error);
 void mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data);
 void mefota_module_set_server_async (MefotaModule *self, const char *address, guint port, GAsyncReadyCallback callback,
                                      gpointer user_data);
-void mefota_module_set_polling_async (MefotaModule *self, gboolean enabled, GAsyncReadyCallback callback, gpointer user_data);
+void mefota_module_set_polling_async (MefotaModule *self, gboolean enabled, GAsyncReadyCallback callback,
+                                      gpointer user_data);
 void mefota_module_set_target_async (MefotaModule *self, const char *version, GAsyncReadyCallback callback,
                                      gpointer user_data);
 void mefota_module_refresh_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data);

@@ -176,6 +176,7 @@ end (MefotaUpgrade *u)
   u->state = MEFOTA_STATE_IDLE;
   u->overdue = u->power_critical = u->ending = FALSE;
   u->confirm_deadline = 0;
+  u->silence_at = u->confirm_at = u->refuse_at = u->overdue_at = u->give_up_at = 0;
 }
 
 MefotaUpgrade *
@@ -230,4 +231,18 @@ mefota_upgrade_to_history (const MefotaUpgrade *self, const char *module)
   g_variant_dict_insert (&dict, "reboots", "u", self->reboots);
   g_variant_dict_insert (&dict, "requested-by", "s", self->requested_by);
   return g_variant_dict_end (&dict);
+}
+
+void
+mefota_upgrade_take_end (MefotaUpgrade *self, GVariant *entry)
+{
+  const char *word;
+
+  if (g_variant_lookup (entry, "result", "&s", &word))
+    mefota_result_from_word (word, &self->result);
+  if (g_variant_lookup (entry, "error-name", "&s", &word))
+    mefota_error_from_name (word, &self->error);
+  if (g_variant_lookup (entry, "error-message", "&s", &word))
+    self->message = (g_free (self->message), g_strdup (word));
+  end (self);
 }

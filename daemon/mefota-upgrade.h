@@ -148,5 +148,7 @@ MefotaUpgrade *mefota_upgrade_from_variant (GVariant *dictionary, const MefotaTi
 
 /* `details` of Finished and the history entry (contract 5, Manager), for an ended upgrade. Floating. */
 GVariant *mefota_upgrade_to_history (const MefotaUpgrade *self, const char *module);
+/* Ends one under way as its entry in the history says: the daemon was killed between that and the record. */
+void mefota_upgrade_take_end (MefotaUpgrade *self, GVariant *entry);
 
 G_END_DECLS
