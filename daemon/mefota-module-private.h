@@ -46,6 +46,7 @@ struct _MefotaModule
   MefotaInhibitor *inhibitor;
   GPtrArray *readiness; /* as last known */
   guint window_id;      /* policy: the window opens */
+  guint line_id;        /* its place in line is kept until then */
   gint64 policy_answered; /* deadline of the question that policy has answered */
   GTask *refresh_task;
 
@@ -125,7 +126,13 @@ void mefota_module_end_asking (MefotaModule *self);
 
 /* For mefota_module_prepare_pending(): answers the caller. */
 void mefota_module_start_taken (MefotaModule *self);
-/* A queued upgrade's turn has come, or the module of one is back. */
+/* The daemon has just started: one that was in line has its place until it is there to wait, or not there. */
+void mefota_module_keep_place (MefotaModule *self);
+/* A queued upgrade's module is there (again): it waits for its turn, in the old order. */
+void mefota_module_line_up (MefotaModule *self);
+/* It is not there: the others go on. */
+void mefota_module_leave_line (MefotaModule *self);
+/* Its turn has come. */
 void mefota_module_take_turn (MefotaModule *self);
 
 /* ---- mefota-module-confirm.c: a module that asks ---- */

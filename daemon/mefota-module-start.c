@@ -13,6 +13,9 @@
 /* How long a start waits for ModemManager to let go. */
 #define INHIBIT_WAIT_MS 3000
 
+/* How many commands' time a module in line may take to answer when the daemon starts, before the others go on. */
+#define PLACE_KEPT_COMMANDS 3
+
 typedef struct
 {
   char *target;
@@ -287,6 +290,40 @@ mefota_module_upgrade_finish (MefotaModule *self, GAsyncResult *result, GError *
 {
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
   return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static gboolean
+on_not_expected (gpointer data)
+{
+  MefotaModule *self = data;
+  self->line_id = 0;
+  mefota_module_leave_line (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+mefota_module_keep_place (MefotaModule *self)
+{
+  if (self->upgrade->state != MEFOTA_STATE_QUEUED)
+    return;
+  mefota_queue_expect (self->services->queue, self->id, self->upgrade->started_at);
+  self->line_id = g_timeout_add (PLACE_KEPT_COMMANDS * mefota_module_get_timeouts (self)->command, on_not_expected,
+                                 self);
+}
+
+void
+mefota_module_line_up (MefotaModule *self)
+{
+  g_clear_handle_id (&self->line_id, g_source_remove);
+  mefota_queue_wait (self->services->queue, self->id, self->upgrade->started_at);
+}
+
+void
+mefota_module_leave_line (MefotaModule *self)
+{
+  g_clear_handle_id (&self->line_id, g_source_remove);
+  if (self->upgrade->state == MEFOTA_STATE_QUEUED && !self->asking)
+    mefota_queue_leave (self->services->queue, self->id);
 }
 
 void

@@ -179,6 +179,7 @@ on_gone (MefotaLink *link, gpointer data)
   self->settings_read = self->ended_here = FALSE;
   self->was_away = TRUE;
   self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
+  mefota_module_leave_line (self);
   fail_refresh (self, MEFOTA_ERROR_NOT_PRESENT, "The module went away; try again when it is back.");
   mefota_module_step (self, &event);
 }
@@ -210,7 +211,7 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
   mefota_module_note_late_version (self);
   mefota_module_read_settings (self);
   if (self->upgrade->state == MEFOTA_STATE_QUEUED)
-    mefota_queue_wait (self->services->queue, self->id, self->upgrade->started_at);
+    mefota_module_line_up (self);
   else if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING || self->transfer != NULL)
     mefota_module_resume_transfer (self);
   mefota_module_fetch_wanted_logs (self);
@@ -248,6 +249,8 @@ mefota_module_start (MefotaModule *self)
 
   if (details != NULL)
     g_signal_emit (self, mefota_module_signals[MEFOTA_MODULE_FINISHED], 0, details);
+  if (mefota_link_get_state (self->link) == MEFOTA_LINK_CLOSED)
+    mefota_module_leave_line (self);
   if (mefota_link_get_state (self->link) == MEFOTA_LINK_CLOSED
       && (u->state == MEFOTA_STATE_UPDATING || u->state == MEFOTA_STATE_CHECKING))
     {
@@ -289,6 +292,7 @@ mefota_module_close (MefotaModule *self)
 {
   g_clear_handle_id (&self->timer_id, g_source_remove);
   g_clear_handle_id (&self->window_id, g_source_remove);
+  g_clear_handle_id (&self->line_id, g_source_remove);
   g_signal_handlers_disconnect_by_data (self->link, self);
   g_signal_handlers_disconnect_by_data (self->services->queue, self);
   mefota_module_drop_transfer (self);
@@ -377,6 +381,7 @@ mefota_module_new (MefotaServices *services, const char *id, const char *physica
   g_signal_connect (services->queue, "turn", G_CALLBACK (on_turn), self);
   g_signal_connect (services->queue, "changed", G_CALLBACK (on_queue_changed), self);
   mefota_module_restore (self);
+  mefota_module_keep_place (self);
   mefota_module_sweep_packages (self);
   mefota_link_expect_data (self->link, self->upgrade->state == MEFOTA_STATE_TRANSFERRING ? self->upgrade->piece : 0);
   self->shown = mefota_module_get_state (self);

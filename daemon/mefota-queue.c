@@ -12,6 +12,7 @@ typedef struct
 {
   char *key;
   gint64 since;
+  gboolean expected; /* not ready for its turn yet */
 } Waiting;
 
 typedef struct
@@ -72,6 +73,8 @@ give_turns (gpointer data)
     {
       Waiting *first = g_ptr_array_index (self->waiting, 0);
       g_autofree char *key = g_strdup (first->key);
+      if (first->expected)
+        break;
       g_ptr_array_remove_index (self->waiting, 0);
       g_hash_table_add (self->running, g_strdup (key));
       g_signal_emit (self, signals[TURN], 0, key);
@@ -117,12 +120,14 @@ is_of_key (gconstpointer item, gconstpointer key)
   return strcmp (((const Waiting *) item)->key, key) == 0;
 }
 
-static void
+static gboolean
 stop_waiting (MefotaQueue *self, const char *key)
 {
   guint index;
-  if (g_ptr_array_find_with_equal_func (self->waiting, key, is_of_key, &index))
-    g_ptr_array_remove_index (self->waiting, index);
+  if (!g_ptr_array_find_with_equal_func (self->waiting, key, is_of_key, &index))
+    return FALSE;
+  g_ptr_array_remove_index (self->waiting, index);
+  return TRUE;
 }
 
 void
@@ -132,8 +137,8 @@ mefota_queue_force_enter (MefotaQueue *self, const char *key)
   g_hash_table_add (self->running, g_strdup (key));
 }
 
-void
-mefota_queue_wait (MefotaQueue *self, const char *key, gint64 since)
+static void
+line_up (MefotaQueue *self, const char *key, gint64 since, gboolean expected)
 {
   Waiting *item = g_new0 (Waiting, 1);
   guint place = 0;
@@ -141,6 +146,7 @@ mefota_queue_wait (MefotaQueue *self, const char *key, gint64 since)
   stop_waiting (self, key);
   item->key = g_strdup (key);
   item->since = since;
+  item->expected = expected;
   while (place < self->waiting->len && ((Waiting *) g_ptr_array_index (self->waiting, place))->since <= since)
     place++;
   g_ptr_array_insert (self->waiting, (gint) place, item);
@@ -148,10 +154,22 @@ mefota_queue_wait (MefotaQueue *self, const char *key, gint64 since)
 }
 
 void
+mefota_queue_wait (MefotaQueue *self, const char *key, gint64 since)
+{
+  line_up (self, key, since, FALSE);
+}
+
+void
+mefota_queue_expect (MefotaQueue *self, const char *key, gint64 since)
+{
+  line_up (self, key, since, TRUE);
+}
+
+void
 mefota_queue_leave (MefotaQueue *self, const char *key)
 {
-  stop_waiting (self, key);
-  if (g_hash_table_remove (self->running, key))
+  gboolean waited = stop_waiting (self, key);
+  if (g_hash_table_remove (self->running, key) || waited)
     changed (self);
 }
 

@@ -26,6 +26,8 @@ gboolean mefota_queue_try_enter (MefotaQueue *self, const char *key);
 void mefota_queue_force_enter (MefotaQueue *self, const char *key);
 /* Waits in line, ordered by @since (wall clock µs); "turn" comes from the main loop, never from within this call. */
 void mefota_queue_wait (MefotaQueue *self, const char *key, gint64 since);
+/* Keeps a place in line for one that is not ready yet: those behind it wait until it does wait, or leaves. */
+void mefota_queue_expect (MefotaQueue *self, const char *key, gint64 since);
 /* Gives the slot, or the place in line, back. */
 void mefota_queue_leave (MefotaQueue *self, const char *key);
 gboolean mefota_queue_has_free_slot (MefotaQueue *self);

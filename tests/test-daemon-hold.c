@@ -210,6 +210,35 @@ test_line (gconstpointer killed)
   }
 }
 
+/* After a restart of the daemon the place is kept for one that is slow to answer; for one that is not there it is not. */
+static void
+test_place (gconstpointer gone)
+{
+  g_autoptr (DaemonFixture) f = three (lab_steps);
+
+  daemon_call_ok (f, "m0", "Upgrade", upgrade (), -1);
+  daemon_call_ok (f, "m1", "Upgrade", upgrade (), -1);
+  daemon_call_ok (f, "m2", "Upgrade", upgrade (), -1);
+  daemon_kill (f);
+  sim_control (lab_sim (f, 1), gone != NULL ? "vanish" : "set mute=forever");
+  daemon_start (f, NULL);
+  DAEMON_AWAIT (f, daemon_get_string (f, "m0", "Imei")[0] != '\0');
+  DAEMON_AWAIT (f, daemon_get_string (f, "m2", "Imei")[0] != '\0');
+  sim_control (lab_sim (f, 0), "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+  if (gone != NULL)
+    {
+      daemon_await_state (f, "m2", "starting");
+      g_assert_cmpstr (daemon_get_string (f, "m1", "State"), ==, "queued");
+      return;
+    }
+  lab_commands (f, lab_sim (f, 2));
+  g_assert_cmpstr (daemon_get_string (f, "m2", "State"), ==, "queued");
+  sim_control (lab_sim (f, 1), "set mute=0");
+  daemon_await_state (f, "m1", "starting");
+  g_assert_cmpstr (daemon_get_string (f, "m2", "State"), ==, "queued");
+}
+
 /* Out of the line: cancelled, not ready at its turn, refused by the module at its turn. */
 static void
 test_out_of_line (void)
@@ -319,6 +348,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/hold/refusal", test_refusal);
   g_test_add_data_func ("/daemon/hold/line/alive", NULL, test_line);
   g_test_add_data_func ("/daemon/hold/line/killed", "killed", test_line);
+  g_test_add_data_func ("/daemon/hold/place/slow", NULL, test_place);
+  g_test_add_data_func ("/daemon/hold/place/gone", "gone", test_place);
   g_test_add_func ("/daemon/hold/out-of-line", test_out_of_line);
   g_test_add_func ("/daemon/hold/away", test_away);
   g_test_add_func ("/daemon/hold/begins-in-line", test_begins_in_line);

@@ -172,6 +172,31 @@ test_turn_given_back (Fixture *f, gconstpointer data)
   assert_turns (f, "a ");
 }
 
+/* Its place is kept: those behind it wait, those before it do not; and so do those who come. */
+static void
+test_expected (Fixture *f, gconstpointer data)
+{
+  mefota_queue_expect (f->queue, "b", 2);
+  mefota_queue_wait (f->queue, "c", 3);
+  assert_turns (f, "");
+  g_assert_false (mefota_queue_try_enter (f->queue, "d"));
+  mefota_queue_wait (f->queue, "a", 1);
+  assert_turns (f, "a ");
+  mefota_queue_leave (f->queue, "a");
+  assert_turns (f, "");
+  mefota_queue_wait (f->queue, "b", 2); /* there it is */
+  assert_turns (f, "b ");
+  mefota_queue_leave (f->queue, "b");
+  assert_turns (f, "c ");
+  mefota_queue_leave (f->queue, "c");
+
+  mefota_queue_expect (f->queue, "b", 2);
+  mefota_queue_wait (f->queue, "c", 3);
+  assert_turns (f, "");
+  mefota_queue_leave (f->queue, "b"); /* it does not come */
+  assert_turns (f, "c ");
+}
+
 static void
 test_wait_twice (Fixture *f, gconstpointer data)
 {
@@ -350,6 +375,7 @@ main (int argc, char **argv)
   add ("/queue/fairness", 1, test_fairness);
   add ("/queue/leave-while-waiting", 1, test_leave_while_waiting);
   add ("/queue/turn-given-back", 1, test_turn_given_back);
+  add ("/queue/expected", 1, test_expected);
   add ("/queue/wait-twice", 1, test_wait_twice);
   add ("/queue/force", 1, test_force);
   add ("/queue/max-parallel", 1, test_max_parallel);
