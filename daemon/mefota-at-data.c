@@ -17,6 +17,7 @@ mefota_at_data_new (const char *command)
     announced = g_ascii_strtoull (number + 1, NULL, 10);
   self->announced = (gsize) MIN (announced, G_MAXUINT32);
   g_queue_init (&self->sent);
+  self->open = self->left = 1;
   return self;
 }
 
@@ -125,12 +126,65 @@ match_prefix (MefotaAtData *self, guint8 byte)
   return MEFOTA_AT_DATA_FOUND;
 }
 
+/* The byte that comes so many behind the last one of the echo; -1 if it was not sent yet. */
+static int
+peek (MefotaAtData *self, gsize ahead)
+{
+  gsize at = self->offset + ahead;
+
+  if (self->echoed + ahead >= self->taken)
+    return -1;
+  for (GList *l = self->sent.head; l != NULL; l = l->next)
+    {
+      gsize size;
+      const guint8 *bytes = g_bytes_get_data (l->data, &size);
+
+      if (at < size)
+        return bytes[at];
+      at -= size;
+    }
+  return -1;
+}
+
+/* Behind a line of the module's own, what was given back of the data may be theirs after all: "\r\n" is the end of one as
+ * well as the beginning of the other. Whichever way the echo goes on, for a line's length, is the right one. */
+static gboolean
+goes_on (MefotaAtData *self, guint8 byte)
+{
+  guint64 left = 0;
+  guint first = 0;
+
+  for (guint i = 64; i-- > 0;)
+    if ((self->left >> i & 1) != 0 && peek (self, i + self->matched) == byte)
+      {
+        left |= G_GUINT64_CONSTANT (1) << i;
+        first = i;
+      }
+  if (left == 0)
+    return FALSE;
+  self->left = left;
+  self->matched++;
+  if (self->open == 1 || self->matched > MEFOTA_AT_DATA_LINE)
+    {
+      skip_sent (self, self->matched + first);
+      self->matched = 0;
+      self->left = self->open = 1;
+    }
+  return TRUE;
+}
+
+/* What was skipped of a line is expected again; what was only matched has not been skipped yet. */
 static void
 give_back (MefotaAtData *self)
 {
   gsize n = self->line_length;
-  g_autoptr (GBytes) head = g_queue_pop_head (&self->sent);
+  g_autoptr (GBytes) head = NULL;
 
+  if (self->open != 1)
+    skip_sent (self, self->matched - MIN (n, self->matched));
+  if (self->open != 1 || n == 0)
+    return;
+  head = g_queue_pop_head (&self->sent);
   if (head != NULL)
     g_queue_push_head (&self->sent,
                        g_bytes_new_from_bytes (head, self->offset, g_bytes_get_size (head) - self->offset));
@@ -149,34 +203,31 @@ part (MefotaAtData *self, guint8 byte)
 
   at += at < n && self->line[at] == '\n' ? 1 : 0;
   self->foreign = TRUE;
-  self->foreign_text = FALSE;
-  if (n == 0)
-    return MEFOTA_AT_DATA_TEXT;
+  self->foreign_text = n > at;
   if ((byte == '\r' || byte == '\n') && n > at
       && (n - at < strlen (word) || g_ascii_strncasecmp ((char *) self->line + at, word, strlen (word)) != 0))
     {
-      self->line_length = 0;
-      return MEFOTA_AT_DATA_TEXT;
+      self->foreign_text = FALSE;
+      self->line_length = n = 0;
     }
   give_back (self);
-  self->foreign_text = n > at;
-  return MEFOTA_AT_DATA_GIVEN_BACK;
+  self->matched = 0;
+  self->open |= self->open << MIN (n, 63);
+  self->left = self->open;
+  return n > 0 ? MEFOTA_AT_DATA_GIVEN_BACK : MEFOTA_AT_DATA_TEXT;
 }
 
 MefotaAtDataByte
 mefota_at_data_receive (MefotaAtData *self, guint8 byte)
 {
   MefotaAtDataByte what = MEFOTA_AT_DATA_TEXT;
-  const guint8 *head;
 
   if (!self->echoes)
     return match_prefix (self, byte);
-  if (!self->foreign && self->echoed < self->taken && !g_queue_is_empty (&self->sent))
+  if (!self->foreign && peek (self, self->matched) >= 0)
     {
-      head = g_bytes_get_data (g_queue_peek_head (&self->sent), NULL);
-      if (head[self->offset] == byte)
+      if (goes_on (self, byte))
         {
-          skip_sent (self, 1);
           remember (self, byte);
           return MEFOTA_AT_DATA_ECHO;
         }

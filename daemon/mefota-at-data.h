@@ -14,7 +14,8 @@ G_BEGIN_DECLS
  * An echo is recognised by its first 8 bytes; from there on received bytes that equal the next sent ones are dropped,
  * and what does not is taken as a line of the module's own. So echoed data that look like "OK" or "ERROR" end
  * nothing, unless the echo is damaged or the look-alike stands within these 8 bytes. Where the module's line begins as the
- * data happen to go on ("+FOTAIND: " in both), it is told from them by where the two part, if that is near.
+ * data happen to go on ("+FOTAIND: " in both, or a line end), it is told from them by where the two part, if that is near,
+ * and by how the echo goes on behind it.
  */
 #define MEFOTA_AT_DATA_PREFIX 8
 #define MEFOTA_AT_DATA_LINE 64
@@ -30,6 +31,9 @@ typedef struct
   gsize echoed;  /* bytes of the data that were seen again */
   guint8 line[MEFOTA_AT_DATA_LINE]; /* the last of them, from a line end on */
   gsize line_length;                /* 0: too long ago */
+  guint64 open;  /* bit n: the echo may go on n bytes behind @offset; */
+  guint64 left;  /* of those, the ones that fit so far, */
+  gsize matched; /* for so many bytes */
   gboolean echoes;
   gboolean foreign;      /* within a line that is no echo */
   gboolean foreign_text; /* ... and it has text already */
