@@ -37,6 +37,7 @@ struct _MefotaAtChannel
   gsize fill_at_prompt;      /* data announced by a lost command, should its prompt come yet */
   gsize owed_data;           /* the most that the module may still take for data instead of commands */
   guint unanswered;          /* tries of this synchronisation, while it may */
+  gboolean listens;          /* what it says next is its answer to AT, and it takes commands */
   gboolean feeding;          /* it is being fed on suspicion; is in front of everything else */
   GError *data_error;        /* how the last data phase ended, if in an error before data_end() */
 };

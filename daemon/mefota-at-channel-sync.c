@@ -74,6 +74,7 @@ finish_sync (MefotaAtChannel *self)
   mefota_at_channel_clear_timer (self);
   g_clear_pointer (&self->lost, mefota_at_command_free);
   self->fill_at_prompt = self->owed_data = self->unanswered = 0;
+  self->listens = FALSE;
   mefota_at_framer_expect_prompt (&self->framer, FALSE);
   g_queue_init (&self->sync_tasks);
   while ((task = g_queue_pop_head (&tasks)) != NULL)
@@ -113,6 +114,7 @@ mefota_at_channel_sync_stop_unwanted (MefotaAtChannel *self)
   if (self->sync.phase == MEFOTA_AT_SYNC_OFF || mefota_at_channel_sync_is_wanted (self))
     return;
   mefota_at_sync_stop (&self->sync);
+  self->listens = FALSE;
   mefota_at_channel_clear_timer (self);
   mefota_at_channel_run_next (self); /* which does not need it, then */
 }
@@ -131,6 +133,16 @@ mefota_at_channel_sync_received (MefotaAtChannel *self)
     mefota_at_channel_set_timer (self, QUIET_MS);
 }
 
+/* One that may count on data may have echoed them, with an OK among them: only what it says now that all is quiet is an
+ * answer to AT. */
+static void
+verify (MefotaAtChannel *self)
+{
+  self->listens = TRUE;
+  self->unanswered = 0;
+  mefota_at_channel_sync_start (self);
+}
+
 gboolean
 mefota_at_channel_sync_timer (MefotaAtChannel *self)
 {
@@ -143,7 +155,10 @@ mefota_at_channel_sync_timer (MefotaAtChannel *self)
       break;
     case MEFOTA_AT_SYNC_DRAINING:
       mefota_at_sync_quiet (&self->sync);
-      finish_sync (self);
+      if (self->owed_data > 0 && !self->listens)
+        verify (self);
+      else
+        finish_sync (self);
       break;
     }
   return TRUE;
