@@ -141,27 +141,29 @@ test_echo (void)
 static void
 test_indications (void)
 {
-  g_auto (Install) t = install_new (200000, "data-echo=true,pace=921600,mark-data=50000", "");
+  g_auto (Install) t = install_new (200000, "data-echo=true,stall-after=50000", "");
   const char *status;
 
   install_begin (&t);
-  sim_await (t.sim, "data 50000");
+  sim_await (t.sim, "stalled 50000");
   sim_control (t.sim, "urc +FOTAIND: COSTTIME:1min2sec");
   g_variant_get_child (daemon_await_signal (t.f, "m0", "FotaInd"), 0, "&s", &status);
   g_assert_cmpstr (status, ==, "COSTTIME");
   g_assert_cmpuint (sim_count (t.sim, "piece "), ==, 0); /* it did not have to wait for the end */
   g_assert_cmpstr (daemon_get_string (t.f, "m0", "State"), ==, "transferring");
+  sim_control (t.sim, "set stall-after=0");
   install_assert_success (&t);
 }
 
 static void
 test_failing_indication (void)
 {
-  g_auto (Install) t = install_new (200000, "pace=921600,mark-data=50000", "");
+  g_auto (Install) t = install_new (200000, "stall-after=50000", "");
 
   install_begin (&t);
-  sim_await (t.sim, "data 50000");
+  sim_await (t.sim, "stalled 50000");
   sim_control (t.sim, "urc +FOTAIND: FAIL_VERIFY");
+  sim_control (t.sim, "set stall-after=0");
   daemon_await_finished (t.f, "m0", "failure", "VerifyFailed");
   install_assert_clean (&t);
   install_assert_no_copy (&t);
@@ -175,7 +177,7 @@ test_queue (void)
   g_autoptr (DaemonFixture) f = daemon_fixture_new ();
   g_autofree char *path = daemon_path (f, "package");
   g_autoptr (TestPackage) package = test_package_new (path, 100000);
-  SimProcess *a = daemon_add_sim (f, "a", "wiring=uart", "pace=921600", NULL);
+  SimProcess *a = daemon_add_sim (f, "a", "wiring=uart", "stall-after=50000", NULL);
   SimProcess *b = daemon_add_sim (f, "b", "wiring=uart", "imei=864863040000025", NULL);
   const char *config = "[timeouts]\ncommand=1\nprobe=0.2\nsettle=2\n"
                        "[module a]\nport=@a@\ntransport=uart\nbaud=921600\n"
@@ -186,6 +188,7 @@ test_queue (void)
   daemon_await_state (f, "a", "idle");
   daemon_await_state (f, "b", "idle");
   daemon_call_ok (f, "a", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), package->fd);
+  sim_await (a, "stalled ");
   daemon_call_ok (f, "b", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), package->fd);
   daemon_await_state (f, "b", "queued");
   daemon_call_ok (f, "b", "Cancel", NULL, -1);
@@ -196,6 +199,7 @@ test_queue (void)
   /* The place in line and the copy outlive the daemon. */
   daemon_kill (f);
   daemon_start (f, NULL);
+  sim_control (a, "set stall-after=0");
   daemon_await_finished (f, "a", "success", NULL);
   daemon_await_finished (f, "b", "success", NULL);
   g_assert_cmpuint (sim_count (a, "package 100000 "), ==, 1);
