@@ -8,7 +8,7 @@
 #define SLICES_PER_SECOND 4 /* so that progress is told often, and a slice is not a matter of minutes ... */
 #define SLICE_MAX (64 * 1024) /* ... but where the tty takes more than its rate would tell, fewer slices cost less */
 #define PROMPT_COMMANDS 2 /* units of [timeouts] command */
-#define PROGRESS_PAUSE_US 50000 /* nobody can see more of it, and the bus has to carry it */
+#define PROGRESS_PAUSE_MS 50 /* nobody can see more of it, and the bus has to carry it */
 
 static void
 on_prompt (GObject *source, GAsyncResult *result, gpointer data)
@@ -40,22 +40,62 @@ mefota_way_serial_ask_for_piece (MefotaWaySerial *self)
                                 on_prompt, g_object_ref (self));
 }
 
+/* Bytes of the package that the tty took; G_MAXUINT64 when the channel has given the piece up, and nobody knows any more. */
+static guint64
+get_taken (MefotaWaySerial *self)
+{
+  guint64 missing;
+
+  if (self->doing != MEFOTA_WAY_SERIAL_SENDING)
+    return self->confirmed + self->given;
+  missing = mefota_at_channel_data_get_missing (self->channel);
+  return missing >= self->piece - self->given ? self->confirmed + self->piece - missing : G_MAXUINT64;
+}
+
 static void
-tell_progress (MefotaWaySerial *self)
+tell_progress (MefotaWaySerial *self, guint64 taken)
 {
   guint64 size = mefota_package_get_size (self->package);
-  guint64 held = MIN (self->given, mefota_way_serial_get_queued (self));
-  gint64 now = g_get_monotonic_time ();
-  guint percent = (guint) ((self->confirmed + self->given - held) * 100 / size);
+  guint64 held = MIN (taken - self->confirmed, mefota_way_serial_get_queued (self));
+  guint percent = (guint) ((taken - held) * 100 / size);
 
   /* Not all before the last OK. */
   if (self->confirmed < size)
     percent = MIN (percent, 99);
-  if (percent == self->percent || (now - self->told_at < PROGRESS_PAUSE_US && percent < 100))
+  if (percent == self->percent)
     return;
-  self->told_at = now;
   self->percent = percent;
   g_signal_emit_by_name (self, "progress", percent);
+}
+
+static gboolean
+on_progress_due (gpointer data)
+{
+  g_autoptr (MefotaWaySerial) self = g_object_ref (data);
+  guint64 taken = get_taken (self);
+
+  /* Nothing wakes up for a line that stands still: its next slice begins anew. */
+  if (taken == self->told || taken == G_MAXUINT64)
+    {
+      g_clear_pointer (&self->progress_due, g_source_unref);
+      return G_SOURCE_REMOVE;
+    }
+  self->told = taken;
+  tell_progress (self, taken);
+  return G_SOURCE_CONTINUE;
+}
+
+/* At once when nothing was told for a while, else when that while is over: what was told last is true when all stops. */
+static void
+note_progress (MefotaWaySerial *self)
+{
+  if (self->progress_due != NULL)
+    return;
+  self->progress_due = g_timeout_source_new (PROGRESS_PAUSE_MS);
+  g_source_set_callback (self->progress_due, on_progress_due, self, NULL);
+  g_source_attach (self->progress_due, g_main_context_get_thread_default ());
+  self->told = get_taken (self);
+  tell_progress (self, self->told);
 }
 
 static void
@@ -74,7 +114,8 @@ on_confirmed (GObject *source, GAsyncResult *result, gpointer data)
   /* One piece has shown whether this module says CONNECT: the others need not wait to see. */
   if (self->style == MEFOTA_PROMPT_GRACE)
     self->style = self->connected ? MEFOTA_PROMPT_CONNECT : MEFOTA_PROMPT_IMMEDIATE;
-  tell_progress (self);
+  if (self->confirmed == mefota_package_get_size (self->package))
+    tell_progress (self, self->confirmed);
   if (self->confirmed < mefota_package_get_size (self->package))
     {
       mefota_way_serial_ask_for_piece (self);
@@ -114,7 +155,7 @@ on_written (GObject *source, GAsyncResult *result, gpointer data)
       mefota_way_serial_fail_step (self, g_steal_pointer (&error));
       return;
     }
-  tell_progress (self);
+  note_progress (self);
   mefota_way_serial_send_on (self);
 }
 

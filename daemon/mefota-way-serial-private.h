@@ -40,8 +40,9 @@ struct _MefotaWaySerial
   guint64 given;     /* of them given to the channel */
   guint64 slice;     /* the last of those */
   gint64 slice_began;
-  guint percent;
-  gint64 told_at;
+  guint percent;         /* told last */
+  guint64 told;          /* bytes it stood for; */
+  GSource *progress_due; /* the next may be told; NULL: at once */
   gboolean connected, connected_late;
   gboolean out_of_step; /* the module counts on more than the channel knows */
 

@@ -41,13 +41,18 @@ mefota_way_serial_get_data_ms (MefotaWaySerial *self, guint64 n_bytes)
   return DATA_COMMANDS * self->command_ms + line_ms (self, n_bytes + held);
 }
 
+static void
+clear_source (GSource **source)
+{
+  if (*source != NULL)
+    g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
 void
 mefota_way_serial_clear_deadline (MefotaWaySerial *self)
 {
-  if (self->deadline == NULL)
-    return;
-  g_source_destroy (self->deadline);
-  g_clear_pointer (&self->deadline, g_source_unref);
+  clear_source (&self->deadline);
 }
 
 static gboolean
@@ -119,6 +124,7 @@ mefota_way_serial_end_step (MefotaWaySerial *self, GError *error)
   g_autoptr (GTask) task = g_steal_pointer (&self->task);
 
   mefota_way_serial_clear_deadline (self);
+  clear_source (&self->progress_due);
   disconnect_callers (self);
   self->doing = MEFOTA_WAY_SERIAL_NOTHING;
   if (error != NULL)
@@ -312,7 +318,8 @@ prepare_async (MefotaWay *way, const MefotaWayContext *context, MefotaAtChannel 
   self->piece_max = context->profile->piece > 0 ? MIN (context->profile->piece, PIECE_MAX) : PIECE_MAX;
   if (first)
     self->style = context->profile->prompt;
-  self->percent = 0;
+  if (self->percent > 0)
+    g_signal_emit_by_name (self, "progress", self->percent = 0);
   self->connected = self->connected_late = FALSE;
   self->only_deletes = FALSE;
   begin_step (self, cancellable, callback, user_data, prepare_async);
@@ -367,6 +374,7 @@ mefota_way_serial_dispose (GObject *object)
   MefotaWaySerial *self = MEFOTA_WAY_SERIAL (object);
 
   mefota_way_serial_clear_deadline (self);
+  clear_source (&self->progress_due);
   disconnect_callers (self);
   /* Nobody else knows that the channel is in the middle of data, and it would wait for the rest for ever. */
   if (self->channel != NULL && self->piece > 0 && mefota_at_channel_data_get_missing (self->channel) > 0)

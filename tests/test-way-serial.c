@@ -24,6 +24,7 @@ typedef struct
   MefotaWay *way;
   GCancellable *cancellable;
   GString *told; /* what the way told */
+  guint percent; /* ... last */
   GError *error;
   gboolean done;
 } Fixture;
@@ -82,7 +83,11 @@ on_piece (MefotaWay *way, guint64 bytes, gpointer data)
 static void
 on_progress (MefotaWay *way, guint percent, gpointer data)
 {
+  Fixture *f = data;
+
   g_assert_cmpuint (percent, <=, 100);
+  g_assert_cmpuint (percent, !=, f->percent);
+  f->percent = percent;
 }
 
 static void
@@ -259,6 +264,60 @@ test_late_connect (void)
   assert_package (f);
 }
 
+/* ---- progress ---- */
+
+/* How long the main loop would sleep now; -1: until something comes. */
+static int
+get_sleep (void)
+{
+  GMainContext *context = g_main_context_default ();
+  GPollFD fds[16];
+  int timeout = 0, priority;
+
+  g_assert_true (g_main_context_acquire (context));
+  g_main_context_prepare (context, &priority);
+  g_main_context_query (context, G_MAXINT, &timeout, fds, G_N_ELEMENTS (fds));
+  g_main_context_release (context);
+  return timeout < 0 ? G_MAXINT : timeout;
+}
+
+/* The module reads so far and no further: progress is told up to the last slice that the tty took, and no further than that;
+ * then nothing wakes up. */
+static void
+test_progress (void)
+{
+  const guint64 size = 4000 * 1000, stall = 400 * 1000, buffer = 32 * 1024, slice = 64 * 1024;
+  g_autoptr (Fixture) f = fixture_new (size, "stall-after=400000");
+  guint deadline;
+  guint64 taken;
+
+  f->profile.piece = 512 * 1024;
+  f->timeouts.command = 5000;
+  prepare (f);
+  g_assert_no_error (f->error);
+  f->done = FALSE;
+  mefota_way_transfer_async (f->way, f->cancellable, on_step, f);
+  sim_client_await (f->module, "stalled 400000");
+  deadline = g_timeout_add_seconds (DEADLINE_SECONDS, on_deadline, (gpointer) "the line to stand still");
+  while (get_sleep () < 1000)
+    g_main_context_iteration (NULL, TRUE);
+  g_source_remove (deadline);
+  taken = f->profile.piece - mefota_at_channel_data_get_missing (f->channel);
+  g_assert_cmpuint ((f->percent + 1) * size / 100, >, taken - slice);
+  g_assert_cmpuint (f->percent * size / 100, <=, MIN (taken, stall + buffer));
+
+  sim_client_set (f->module, "stall-after=0");
+  await (&f->done, "transfer");
+  g_assert_no_error (f->error);
+  g_assert_cmpuint (f->percent, ==, 100);
+  assert_package (f);
+
+  /* Anew from the start, and told so. */
+  prepare (f);
+  g_assert_no_error (f->error);
+  g_assert_cmpuint (f->percent, ==, 0);
+}
+
 /* ---- failures ---- */
 
 static void
@@ -411,6 +470,7 @@ main (int argc, char **argv)
   g_test_add_func ("/way-serial/pieces", test_pieces);
   g_test_add_func ("/way-serial/prompts", test_prompts);
   g_test_add_func ("/way-serial/late-connect", test_late_connect);
+  g_test_add_func ("/way-serial/progress", test_progress);
   g_test_add_func ("/way-serial/refused", test_refused);
   g_test_add_func ("/way-serial/doubt", test_doubt);
   g_test_add_func ("/way-serial/cancel", test_cancel);
