@@ -3,82 +3,31 @@
 
 /* A package on its way to the module, by whichever way: attempts, what is kept on disk meanwhile, and the end. */
 
-#include "mefota-module-private.h"
+#include "mefota-module-transfer-private.h"
 
-#include "mefota-error.h"
-#include "mefota-journal.h"
-#include "mefota-way-adb.h"
-#include "mefota-way-serial.h"
-
-#include <string.h>
-
-/* How long a start waits for ModemManager to let go. */
-#define INHIBIT_WAIT_MS 3000
 /* How long a module may stay away that went because its way told it something, in units of [timeouts] command. */
 #define RETURN_COMMANDS 12
-/* The package is searched in slices that overlap by more than an indication is long. */
-#define ECHO_SLICE (256 * 1024)
-#define ECHO_OVERLAP 1024
 
-typedef enum
-{
-  WAITING, /* for the module to be back, or for ModemManager */
-  PREPARING,
-  SENDING,
-  INSTALLING,
-  CLEANING,
-} Stage;
+static void clean_up (MefotaTransfer *self, GError *failure);
 
-typedef struct
-{
-  MefotaModule *module; /* owns this */
-  MefotaWay *way;
-  Stage stage;
-  guint attempts;
-  gboolean returning;    /* it went away by what the way told it, before the caller was answered */
-  guint return_id;
-  gboolean lost;         /* the port hung up under the last step, which the link has not told yet */
-  GTask *task;           /* the caller of Install until it is answered; also without a caller, for one that was queued */
-  GError *failure;       /* why it is being cleaned up */
-  char *expected;
-  char *requested_by;
-  MefotaOperation operation;
-  GCancellable *cancellable; /* of the step that runs */
-  GCancellable *presence;    /* of the module when the step began */
-  gulong presence_id;
-  gulong changed_id;
-} Transfer;
-
-static void begin_attempt (Transfer *self);
-static void clean_up (Transfer *self, GError *failure);
-
-static MefotaWay *
-make_way (MefotaModule *module, MefotaOperation operation)
-{
-  if (operation == MEFOTA_OPERATION_SERIAL)
-    return mefota_way_serial_new ();
-  return module->services->adb != NULL ? mefota_way_adb_new (module->services->adb) : NULL;
-}
-
-static MefotaUpgrade *
-get_upgrade (Transfer *self)
+MefotaUpgrade *
+mefota_transfer_get_upgrade (MefotaTransfer *self)
 {
   return self->module->pending != NULL ? self->module->pending : self->module->upgrade;
 }
 
-/* One under way goes on whatever the disk says. */
-static void
-save_or_warn (Transfer *self)
+void
+mefota_transfer_save_or_warn (MefotaTransfer *self)
 {
   g_autoptr (GError) error = NULL;
-  if (!mefota_module_save (self->module, get_upgrade (self), &error))
+  if (!mefota_module_save (self->module, mefota_transfer_get_upgrade (self), &error))
     g_warning ("%s: the transfer goes on but cannot be recorded: %s", self->module->id, error->message);
 }
 
 /* ---- a step ---- */
 
 static void
-let_go_of_presence (Transfer *self)
+let_go_of_presence (MefotaTransfer *self)
 {
   if (self->presence_id != 0)
     g_signal_handler_disconnect (self->presence, self->presence_id);
@@ -87,7 +36,7 @@ let_go_of_presence (Transfer *self)
 }
 
 static void
-tell_installing (Transfer *self)
+tell_installing (MefotaTransfer *self)
 {
   MefotaModule *module = self->module;
   MefotaEvent event = { .type = MEFOTA_EVENT_INSTALLING };
@@ -99,17 +48,17 @@ tell_installing (Transfer *self)
 static void
 on_module_gone (GCancellable *presence, gpointer data)
 {
-  Transfer *self = data;
+  MefotaTransfer *self = data;
 
   /* It has been told to install, and its OK got lost: that it goes away now is what installing looks like. */
-  if (self->stage == INSTALLING && !self->module->upgrade->ending)
+  if (self->stage == MEFOTA_TRANSFER_INSTALLING && !self->module->upgrade->ending)
     tell_installing (self);
   else
     g_cancellable_cancel (self->cancellable);
 }
 
 static GCancellable *
-begin_step (Transfer *self, Stage stage)
+begin_step (MefotaTransfer *self, MefotaTransferStage stage)
 {
   self->stage = stage;
   let_go_of_presence (self);
@@ -121,15 +70,15 @@ begin_step (Transfer *self, Stage stage)
 }
 
 /* Whether the step's end is still of interest: @way is that of the transfer under way. */
-static Transfer *
+static MefotaTransfer *
 transfer_of (MefotaModule *module, GObject *way)
 {
-  Transfer *self = module->transfer;
+  MefotaTransfer *self = module->transfer;
   return self != NULL && G_OBJECT (self->way) == way ? self : NULL;
 }
 
 static gboolean
-is_gone (Transfer *self)
+is_gone (MefotaTransfer *self)
 {
   return self->lost || g_cancellable_is_cancelled (self->presence) || mefota_link_get_state (self->module->link) != MEFOTA_LINK_UP;
 }
@@ -137,7 +86,7 @@ is_gone (Transfer *self)
 /* ---- the end ---- */
 
 static void
-transfer_free (Transfer *self)
+transfer_free (MefotaTransfer *self)
 {
   g_clear_handle_id (&self->return_id, g_source_remove);
   let_go_of_presence (self);
@@ -159,14 +108,13 @@ transfer_free (Transfer *self)
 void
 mefota_module_drop_transfer (MefotaModule *self)
 {
-  Transfer *transfer = g_steal_pointer (&self->transfer);
+  MefotaTransfer *transfer = g_steal_pointer (&self->transfer);
   if (transfer != NULL)
     transfer_free (transfer);
 }
 
-/* The module never took it on: an error to the caller, or the end of an upgrade that was queued. Takes @error. */
-static void
-refuse (Transfer *self, GError *error)
+void
+mefota_transfer_refuse (MefotaTransfer *self, GError *error)
 {
   MefotaModule *module = self->module;
   g_autoptr (GTask) task = g_steal_pointer (&self->task);
@@ -194,9 +142,8 @@ refuse (Transfer *self, GError *error)
   g_task_return_error (task, g_steal_pointer (&owned));
 }
 
-/* Takes @error; the machine itself knows why, if it asked for the end. */
-static void
-end_failed (Transfer *self, GError *error)
+void
+mefota_transfer_end_failed (MefotaTransfer *self, GError *error)
 {
   MefotaModule *module = self->module;
   g_autoptr (GError) owned = error;
@@ -204,7 +151,7 @@ end_failed (Transfer *self, GError *error)
 
   if (self->task != NULL)
     {
-      refuse (self, g_steal_pointer (&owned));
+      mefota_transfer_refuse (self, g_steal_pointer (&owned));
       return;
     }
   if (owned != NULL)
@@ -220,18 +167,18 @@ static void
 on_cleaned_up (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaModule) module = data;
-  Transfer *self = transfer_of (module, source);
+  MefotaTransfer *self = transfer_of (module, source);
   g_autoptr (GError) error = NULL;
 
   if (!mefota_way_finish (MEFOTA_WAY (source), result, &error))
     g_message ("%s: the module may keep a part of the package until the next transfer: %s", module->id, error->message);
   if (self != NULL)
-    end_failed (self, g_steal_pointer (&self->failure));
+    mefota_transfer_end_failed (self, g_steal_pointer (&self->failure));
 }
 
 /* Takes @failure; NULL if the machine asked for the end. */
 static void
-clean_up (Transfer *self, GError *failure)
+clean_up (MefotaTransfer *self, GError *failure)
 {
   g_clear_error (&self->failure);
   self->failure = failure;
@@ -240,12 +187,12 @@ clean_up (Transfer *self, GError *failure)
       /* Nobody to clean up. One that was to end waits for the module, so that nothing is left in it (but not for ever,
        * see the machine's silence). */
       if (failure == NULL && self->task == NULL)
-        self->stage = WAITING;
+        self->stage = MEFOTA_TRANSFER_WAITING;
       else
-        end_failed (self, g_steal_pointer (&self->failure));
+        mefota_transfer_end_failed (self, g_steal_pointer (&self->failure));
       return;
     }
-  begin_step (self, CLEANING);
+  begin_step (self, MEFOTA_TRANSFER_CLEANING);
   mefota_way_clean_up_async (self->way, mefota_module_get_channel (self->module), on_cleaned_up,
                              g_object_ref (self->module));
 }
@@ -255,21 +202,21 @@ clean_up (Transfer *self, GError *failure)
 static gboolean
 on_not_back (gpointer data)
 {
-  Transfer *self = data;
+  MefotaTransfer *self = data;
 
   self->return_id = 0;
-  refuse (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "gone"));
+  mefota_transfer_refuse (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "gone"));
   return G_SOURCE_REMOVE;
 }
 
 /* The way told the module something that it went away for: begun with anew when it is back. */
 static void
-await_return (Transfer *self)
+await_return (MefotaTransfer *self)
 {
   self->attempts--;
-  self->stage = WAITING;
+  self->stage = MEFOTA_TRANSFER_WAITING;
   if (mefota_link_get_state (self->module->link) == MEFOTA_LINK_UP)
-    begin_attempt (self);
+    mefota_transfer_begin_attempt (self);
   else if (self->task != NULL && self->return_id == 0)
     {
       self->returning = TRUE;
@@ -280,7 +227,7 @@ await_return (Transfer *self)
 
 /* A step failed with @error, which it takes. */
 static void
-fail_attempt (Transfer *self, GError *error)
+fail_attempt (MefotaTransfer *self, GError *error)
 {
   g_autoptr (GError) owned = error;
   MefotaModule *module = self->module;
@@ -289,7 +236,7 @@ fail_attempt (Transfer *self, GError *error)
   self->lost = g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT);
   if (module->upgrade->ending)
     clean_up (self, NULL);
-  else if (self->stage == PREPARING && mefota_way_is_leaving (self->way) && is_gone (self))
+  else if (self->stage == MEFOTA_TRANSFER_PREPARING && mefota_way_is_leaving (self->way) && is_gone (self))
     await_return (self);
   else if (self->task != NULL && g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED))
     /* Refused before its first byte: the caller is told, and nothing has happened. */
@@ -310,9 +257,9 @@ fail_attempt (Transfer *self, GError *error)
     {
       g_message ("%s: attempt %u of %u to transfer the package ended %s", module->id, self->attempts, most, owned->message);
       if (is_gone (self))
-        self->stage = WAITING;
+        self->stage = MEFOTA_TRANSFER_WAITING;
       else
-        begin_attempt (self);
+        mefota_transfer_begin_attempt (self);
     }
 }
 
@@ -320,11 +267,11 @@ static void
 on_installing (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaModule) module = data;
-  Transfer *self = transfer_of (module, source);
+  MefotaTransfer *self = transfer_of (module, source);
   g_autoptr (GError) error = NULL;
   gboolean ok = mefota_way_finish (MEFOTA_WAY (source), result, &error);
 
-  if (self == NULL || self->stage != INSTALLING)
+  if (self == NULL || self->stage != MEFOTA_TRANSFER_INSTALLING)
     return;
   if (!module->upgrade->ending && (ok || !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR)))
     {
@@ -332,7 +279,7 @@ on_installing (GObject *source, GAsyncResult *result, gpointer data)
       return;
     }
   module->upgrade->install_asked = FALSE;
-  save_or_warn (self);
+  mefota_transfer_save_or_warn (self);
   clean_up (self, module->upgrade->ending
                       ? NULL
                       : g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
@@ -342,7 +289,7 @@ on_installing (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-install (Transfer *self)
+install (MefotaTransfer *self)
 {
   MefotaUpgrade *u = self->module->upgrade;
   GError *error = NULL;
@@ -356,18 +303,19 @@ install (Transfer *self)
       return;
     }
   mefota_module_show (self->module); /* it cannot be cancelled any more */
-  mefota_way_install_async (self->way, begin_step (self, INSTALLING), on_installing, g_object_ref (self->module));
+  mefota_way_install_async (self->way, begin_step (self, MEFOTA_TRANSFER_INSTALLING), on_installing,
+                            g_object_ref (self->module));
 }
 
 static void
 on_transferred (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaModule) module = data;
-  Transfer *self = transfer_of (module, source);
+  MefotaTransfer *self = transfer_of (module, source);
   GError *error = NULL;
   gboolean ok = mefota_way_finish (MEFOTA_WAY (source), result, &error);
 
-  if (self == NULL || self->stage != SENDING)
+  if (self == NULL || self->stage != MEFOTA_TRANSFER_SENDING)
     g_clear_error (&error);
   else if (!ok)
     fail_attempt (self, error);
@@ -381,11 +329,11 @@ static void
 on_prepared (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaModule) module = data;
-  Transfer *self = transfer_of (module, source);
+  MefotaTransfer *self = transfer_of (module, source);
   GError *error = NULL;
   gboolean ok = mefota_way_finish (MEFOTA_WAY (source), result, &error);
 
-  if (self == NULL || self->stage != PREPARING)
+  if (self == NULL || self->stage != MEFOTA_TRANSFER_PREPARING)
     {
       g_clear_error (&error);
       return;
@@ -403,14 +351,15 @@ on_prepared (GObject *source, GAsyncResult *result, gpointer data)
   if (module->upgrade->ending)
     clean_up (self, NULL);
   else
-    mefota_way_transfer_async (self->way, begin_step (self, SENDING), on_transferred, g_object_ref (module));
+    mefota_way_transfer_async (self->way, begin_step (self, MEFOTA_TRANSFER_SENDING), on_transferred,
+                               g_object_ref (module));
 }
 
-static void
-begin_attempt (Transfer *self)
+void
+mefota_transfer_begin_attempt (MefotaTransfer *self)
 {
   MefotaModule *module = self->module;
-  MefotaUpgrade *u = get_upgrade (self);
+  MefotaUpgrade *u = mefota_transfer_get_upgrade (self);
   g_autofree char *usb_path = mefota_module_get_usb_path (module);
   MefotaWayContext context = {
     .module = module->id,
@@ -423,7 +372,7 @@ begin_attempt (Transfer *self)
     .package = module->package,
     .piece_left = u->piece,
   };
-  GCancellable *cancellable = begin_step (self, PREPARING);
+  GCancellable *cancellable = begin_step (self, MEFOTA_TRANSFER_PREPARING);
 
   self->lost = FALSE;
   /* One that is only to be cleaned up learns from a step that is cancelled before it begins with what it works. */
@@ -433,256 +382,4 @@ begin_attempt (Transfer *self)
     self->attempts++;
   mefota_way_prepare_async (self->way, &context, mefota_module_get_channel (module), cancellable, on_prepared,
                             g_object_ref (module));
-}
-
-/* ---- what the way tells ---- */
-
-static void
-on_piece (MefotaWay *way, guint64 bytes, gpointer data)
-{
-  Transfer *self = data;
-  MefotaUpgrade *u = get_upgrade (self);
-
-  mefota_link_expect_data (self->module->link, (gsize) bytes);
-  /* On disk the most is enough, and the line does not wait for the disk between two pieces. */
-  if (bytes > u->piece || (bytes == 0 && u->piece > 0))
-    {
-      u->piece = bytes;
-      save_or_warn (self);
-    }
-}
-
-static void
-on_progress (MefotaWay *way, guint percent, gpointer data)
-{
-  Transfer *self = data;
-  MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFERRED, .percent = percent };
-  mefota_module_step (self->module, &event);
-}
-
-/* The module may leave the state by its own words (it installs, or the upgrade ended): then nothing more is sent to it. */
-static void
-on_changed (MefotaModule *module, gboolean at_once, gpointer data)
-{
-  Transfer *self = data;
-
-  if (at_once && self->task == NULL && module->pending == NULL && module->upgrade->state != MEFOTA_STATE_TRANSFERRING
-      && self->stage != WAITING)
-    mefota_module_drop_transfer (module);
-}
-
-/* Whether @bytes has a line with this indication in it, whatever stands between its two parts. */
-static gboolean
-has_indication (const char *bytes, gsize length, const char *raw)
-{
-  static const char word[] = "+FOTAIND";
-  gsize n = strlen (raw);
-  const char *end = bytes + length;
-
-  while ((bytes = memmem (bytes, (gsize) (end - bytes), word, strlen (word))) != NULL)
-    {
-      bytes += strlen (word);
-      while (bytes < end && strchr (": \t", *bytes) != NULL && *bytes != '\0')
-        bytes++;
-      if ((gsize) (end - bytes) >= n && memcmp (bytes, raw, n) == 0)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-gboolean
-mefota_module_may_be_echo (MefotaModule *self, const MefotaIndication *indication)
-{
-  guint64 size;
-
-  if (self->upgrade->operation != MEFOTA_OPERATION_SERIAL || !mefota_module_open_package (self, NULL))
-    return FALSE;
-  size = mefota_package_get_size (self->package);
-  for (guint64 at = 0; at < size; at += ECHO_SLICE - ECHO_OVERLAP)
-    {
-      g_autoptr (GBytes) bytes = mefota_package_read (self->package, at, ECHO_SLICE, NULL);
-      gsize length = 0;
-      const char *data = bytes != NULL ? g_bytes_get_data (bytes, &length) : NULL;
-
-      if (data != NULL && has_indication (data, length, indication->raw))
-        return TRUE;
-    }
-  return FALSE;
-}
-
-/* ---- beginnings ---- */
-
-static Transfer *
-transfer_new (MefotaModule *module, MefotaOperation operation)
-{
-  Transfer *self = g_new0 (Transfer, 1);
-
-  self->module = module;
-  self->operation = operation;
-  self->way = make_way (module, operation);
-  module->transfer = self;
-  if (self->way == NULL)
-    return self;
-  g_signal_connect (self->way, "piece", G_CALLBACK (on_piece), self);
-  g_signal_connect (self->way, "progress", G_CALLBACK (on_progress), self);
-  return self;
-}
-
-/* The caller's answer: from here on it is an upgrade under way. */
-static void
-on_taken (MefotaModule *module)
-{
-  Transfer *self = module->transfer;
-  g_autoptr (GTask) task = g_steal_pointer (&self->task);
-
-  self->changed_id = g_signal_connect (module, "changed", G_CALLBACK (on_changed), self);
-  g_task_return_boolean (task, TRUE);
-}
-
-static void
-start (Transfer *self)
-{
-  MefotaModule *module = self->module;
-  GError *error = NULL;
-  MefotaEvent event = { .type = MEFOTA_EVENT_BEGIN,
-                        .state = MEFOTA_STATE_TRANSFERRING,
-                        .operation = self->operation,
-                        .imei = module->identity->imei,
-                        .version = module->identity->version,
-                        .target = self->expected,
-                        .requested_by = self->requested_by };
-
-  if (!mefota_module_check_present (module, &error) || !mefota_module_prepare_pending (module, &event, on_taken, &error))
-    refuse (self, error);
-  else
-    begin_attempt (self);
-}
-
-static void
-on_inhibited (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (MefotaModule) module = data;
-  Transfer *self = module->transfer;
-
-  mefota_inhibitor_wait_finish (MEFOTA_INHIBITOR (source), result);
-  if (self != NULL && self->stage == WAITING && self->task != NULL)
-    start (self);
-}
-
-void
-mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperation operation, const char *expected,
-                              const char *requested_by)
-{
-  Transfer *transfer;
-  GError *error = NULL;
-
-  mefota_module_drop_transfer (self);
-  transfer = transfer_new (self, operation);
-  transfer->task = g_object_ref (task);
-  transfer->expected = g_strdup (expected);
-  transfer->requested_by = g_strdup (requested_by);
-  self->asking = TRUE;
-  mefota_journal_event (MEFOTA_JOURNAL_ASKED, self->id, NULL, NULL, "%s: %s upgrade%s%s asked for by %s", self->id,
-                        mefota_operation_to_word (operation), expected[0] != '\0' ? " to " : "", expected, requested_by);
-  if (transfer->way == NULL)
-    error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED, "This daemon cannot install by %s; use another method.",
-                         mefota_operation_to_word (operation));
-  /* A full disk must show before the module is told anything. */
-  if (error != NULL || !mefota_module_save (self, self->upgrade, &error))
-    {
-      refuse (transfer, error);
-      return;
-    }
-  mefota_module_inhibit (self);
-  if (self->inhibitor != NULL)
-    mefota_inhibitor_wait_async (self->inhibitor, INHIBIT_WAIT_MS, on_inhibited, g_object_ref (self));
-  else
-    start (transfer);
-}
-
-void
-mefota_module_start_transfer (MefotaModule *self)
-{
-  MefotaUpgrade *u = self->upgrade;
-  g_autoptr (GTask) task = g_task_new (self, NULL, NULL, NULL);
-  g_autoptr (GError) error = NULL;
-  MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED };
-
-  if (mefota_version_matches (u->from_version, self->identity->version) && mefota_module_open_package (self, &error))
-    {
-      g_autofree char *expected = g_strdup (u->target);
-      g_autofree char *requested_by = g_strdup (u->requested_by);
-      mefota_module_begin_transfer (self, task, u->operation, expected, requested_by);
-      return;
-    }
-  if (error == NULL)
-    error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_VERSION_MISMATCH,
-                         "While the package waited its turn, the module went from %s to %s; get the package that starts from "
-                         "there.",
-                         u->from_version, self->identity->version);
-  event.error = error->domain == MEFOTA_ERROR ? (MefotaError) error->code : MEFOTA_ERROR_STORAGE_FAILED;
-  event.text = error->message;
-  mefota_module_step (self, &event);
-}
-
-/* Back before the caller was answered. */
-static void
-resume_start (Transfer *self)
-{
-  MefotaModule *module = self->module;
-  const char *imei = module->identity->imei;
-
-  self->returning = FALSE;
-  g_clear_handle_id (&self->return_id, g_source_remove);
-  if (module->pending != NULL && module->pending->imei[0] != '\0' && imei[0] != '\0' && strcmp (module->pending->imei, imei) != 0)
-    refuse (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_REPLACED,
-                               "Another module (IMEI %s) sits in the place of %s now; start again if that is the one.", imei,
-                               module->id));
-  else
-    begin_attempt (self);
-}
-
-void
-mefota_module_resume_transfer (MefotaModule *self)
-{
-  Transfer *transfer = self->transfer;
-  g_autoptr (GError) error = NULL;
-
-  if (transfer != NULL && (transfer->stage != WAITING || (transfer->task != NULL && !transfer->returning)))
-    return;
-  if (transfer != NULL && transfer->task != NULL)
-    {
-      resume_start (transfer);
-      return;
-    }
-  if (!mefota_module_open_package (self, &error))
-    {
-      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = MEFOTA_ERROR_STORAGE_FAILED, .text = error->message };
-      mefota_module_drop_transfer (self);
-      mefota_module_step (self, &event);
-      return;
-    }
-  if (transfer == NULL)
-    {
-      transfer = transfer_new (self, self->upgrade->operation);
-      transfer->changed_id = g_signal_connect (self, "changed", G_CALLBACK (on_changed), transfer);
-    }
-  if (transfer->way == NULL)
-    end_failed (transfer, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED, "This daemon cannot install by %s.",
-                                       mefota_operation_to_word (self->upgrade->operation)));
-  else
-    {
-      g_message ("%s: transfers the package, from its start", self->id);
-      begin_attempt (transfer);
-    }
-}
-
-void
-mefota_module_stop_transfer (MefotaModule *self)
-{
-  Transfer *transfer = self->transfer;
-
-  /* The step's end finds that the upgrade is ending. Without one the module is away: then its return does. */
-  if (transfer != NULL && (transfer->stage == PREPARING || transfer->stage == SENDING))
-    g_cancellable_cancel (transfer->cancellable);
 }
