@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define G_LOG_DOMAIN "mefota"
 
+#include "mefota-at-log.h"
 #include "mefota-build.h"
 #include "mefota-daemon.h"
 #include "mefota-error.h"
@@ -38,6 +39,17 @@ directory_from_environment (const char *variable, const char *otherwise)
   const char *value = g_getenv (variable);
   g_auto (GStrv) parts = value != NULL ? g_strsplit (value, ":", 2) : NULL;
   return g_strdup (parts != NULL && parts[0] != NULL && parts[0][0] != '\0' ? parts[0] : otherwise);
+}
+
+/* The traffic with the modules goes to the log: masked, unless the environment asks for all of it. */
+static void
+init_log (gboolean verbose)
+{
+  mefota_journal_init (verbose);
+  if (!verbose || g_strcmp0 (g_getenv ("MEFOTA_LOG_UNMASKED"), "1") != 0)
+    return;
+  mefota_at_log_set_unmasked (TRUE);
+  g_warning ("The log now holds IMEI and SIM data; take MEFOTA_LOG_UNMASKED out of the environment once you have seen enough.");
 }
 
 static void
@@ -86,7 +98,7 @@ main (int argc, char **argv)
       return MEFOTA_EXIT_OK;
     }
   mefota_error_quark ();
-  mefota_journal_init (verbose);
+  init_log (verbose);
 
   config = mefota_config_load (config_path, MEFOTA_SYSCONFDIR "/mefota/mefotad.conf", &error);
   if (config == NULL)

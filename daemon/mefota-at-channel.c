@@ -374,12 +374,6 @@ mefota_at_channel_set_paused (MefotaAtChannel *self, gboolean paused)
   mefota_at_link_set_paused (self->link, paused);
 }
 
-void
-mefota_at_channel_set_unmasked (MefotaAtChannel *self, gboolean unmasked)
-{
-  self->log.unmasked = unmasked;
-}
-
 static void
 mefota_at_channel_dispose (GObject *object)
 {

@@ -107,7 +107,4 @@ gboolean mefota_at_channel_data_end_finish (MefotaAtChannel *self, GAsyncResult 
 /* Stops (TRUE) and resumes reading: back-pressure towards the tty while the bus has not taken what was read before. */
 void mefota_at_channel_set_paused (MefotaAtChannel *self, gboolean paused);
 
-/* AT traffic in g_debug() with <CR><LF> visible; FALSE (default): IMEI and SIM data are masked. */
-void mefota_at_channel_set_unmasked (MefotaAtChannel *self, gboolean unmasked);
-
 G_END_DECLS

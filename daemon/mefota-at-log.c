@@ -9,6 +9,9 @@
 #define IDENTITY_DIGITS 14
 #define PENDING_MAX 1024
 
+/* One process, one log. */
+static gboolean log_unmasked;
+
 static gsize
 count_digits (const guint8 *bytes, gsize n_bytes)
 {
@@ -17,6 +20,18 @@ count_digits (const guint8 *bytes, gsize n_bytes)
   while (n < n_bytes && g_ascii_isxdigit (bytes[n]))
     n++;
   return n;
+}
+
+/* Commands that hand a PIN over. */
+static gboolean
+takes_secret (const char *text, gsize length)
+{
+  static const char *const commands[] = { "+CPIN=", "+CPWD=", "+CLCK=" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (length >= strlen (commands[i]) && g_ascii_strncasecmp (text, commands[i], strlen (commands[i])) == 0)
+      return TRUE;
+  return FALSE;
 }
 
 char *
@@ -38,6 +53,14 @@ mefota_at_log_format (const guint8 *bytes, gsize n_bytes, gboolean unmasked)
           g_string_append_len (text, (const char *) bytes + i, (gssize) digits);
           i += digits - 1;
         }
+      else if (!unmasked && takes_secret ((const char *) bytes + i, n_bytes - i))
+        {
+          while (bytes[i] != '=')
+            g_string_append_c (text, (char) bytes[i++]);
+          g_string_append (text, "=......");
+          while (i + 1 < n_bytes && bytes[i + 1] != '\r')
+            i++;
+        }
       else if (bytes[i] == '\r')
         g_string_append (text, "<CR>");
       else if (bytes[i] == '\n')
@@ -51,10 +74,15 @@ mefota_at_log_format (const guint8 *bytes, gsize n_bytes, gboolean unmasked)
 }
 
 void
+mefota_at_log_set_unmasked (gboolean unmasked)
+{
+  log_unmasked = unmasked;
+}
+
+void
 mefota_at_log_init (MefotaAtLog *self, const char *name)
 {
   self->name = g_strdup (name);
-  self->unmasked = FALSE;
   self->pending = g_byte_array_new ();
 }
 
@@ -72,7 +100,7 @@ mefota_at_log_sent (MefotaAtLog *self, const char *text)
 
   if (!g_log_get_debug_enabled ())
     return;
-  visible = mefota_at_log_format ((const guint8 *) text, strlen (text), self->unmasked);
+  visible = mefota_at_log_format ((const guint8 *) text, strlen (text), log_unmasked);
   g_debug ("%s: --> %s", self->name, visible);
 }
 
@@ -83,7 +111,7 @@ mefota_at_log_flush (MefotaAtLog *self)
 
   if (self->pending->len == 0)
     return;
-  visible = mefota_at_log_format (self->pending->data, self->pending->len, self->unmasked);
+  visible = mefota_at_log_format (self->pending->data, self->pending->len, log_unmasked);
   g_byte_array_set_size (self->pending, 0);
   g_debug ("%s: <-- %s", self->name, visible);
 }

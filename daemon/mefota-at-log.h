@@ -7,17 +7,19 @@ G_BEGIN_DECLS
 
 /**
  * mefota_at_log_format:
- * @unmasked: FALSE: IMEI, IMSI and ICCID become dots
+ * @unmasked: FALSE: IMEI, IMSI, ICCID and PIN become dots
  *
  * Bytes of an AT dialogue for the journal: `AT+CGSN<CR>`, other control and 8-bit characters as `<1A>`. Transfer full.
  */
 char *mefota_at_log_format (const guint8 *bytes, gsize n_bytes, gboolean unmasked);
 
+/* For the whole process: IMEI and SIM data are readable in debug lines. FALSE unless set. */
+void mefota_at_log_set_unmasked (gboolean unmasked);
+
 /* What was received, a line at a time: identities must not be cut in two by a read, or they would not be masked. */
 typedef struct
 {
   char *name;
-  gboolean unmasked;
   GByteArray *pending;
 } MefotaAtLog;
 

@@ -24,7 +24,6 @@ typedef struct
   MefotaAdb *adb; /* NULL: built without */
   GDBusConnection *bus; /* NULL while there is none */
   MefotaLinkOpener opener;
-  gboolean unmasked; /* IMEI and SIM data readable in debug lines */
 } MefotaServices;
 
 /* What the bus shows; everything else is in @upgrade. Valid until the next signal of the module. */

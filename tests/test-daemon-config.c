@@ -242,6 +242,41 @@ test_held (void)
   daemon_stop (second);
 }
 
+/* IMEI and SIM data are in the log only where they were asked for, and that is told. */
+static void
+test_masked (void)
+{
+#define IMSI "460001234567890"
+#define ICCID "8986011670701A2B3C4D"
+  g_autoptr (DaemonFixture) f = lab_new ("usb",
+                                         "on AT+CIMI\nline " IMSI "\nok\n"
+                                         "on AT+ZGETICCID\nline +ZGETICCID: " ICCID "\nok\n",
+                                         "");
+
+  for (gboolean unmasked = FALSE; unmasked <= TRUE; unmasked++)
+    {
+      if (unmasked)
+        {
+          daemon_stop (f);
+          g_setenv ("MEFOTA_LOG_UNMASKED", "1", TRUE);
+          daemon_start (f, NULL);
+          g_unsetenv ("MEFOTA_LOG_UNMASKED");
+          daemon_await_state (f, "m0", "idle");
+        }
+      daemon_call_ok (f, "m0", "SendCommand", g_variant_new ("(su)", "AT+CIMI", 0), -1);
+      daemon_call_ok (f, "m0", "SendCommand", g_variant_new ("(su)", "AT+ZGETICCID", 0), -1);
+      g_assert_true (lab_logged (f, "AT+CGSN<CR>"));
+      g_assert_true (lab_logged (f, "AT+CIMI<CR>"));
+      g_assert_true (lab_logged (f, "AT+ZGETICCID<CR>"));
+      g_assert_true (lab_logged (f, IMEI) == unmasked);
+      g_assert_true (lab_logged (f, IMSI) == unmasked);
+      g_assert_true (lab_logged (f, ICCID) == unmasked);
+      g_assert_true (lab_logged (f, "warning: The log now holds") == unmasked);
+    }
+#undef IMSI
+#undef ICCID
+}
+
 /* ---- the process ---- */
 
 static guint64
@@ -361,6 +396,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/config/second", test_second);
   g_test_add_func ("/daemon/config/reload", test_reload);
   g_test_add_func ("/daemon/config/held", test_held);
+  g_test_add_func ("/daemon/config/masked", test_masked);
   g_test_add_func ("/daemon/config/terminated", test_terminated);
   g_test_add_data_func ("/daemon/config/idle/usb", "usb", test_idle);
   g_test_add_data_func ("/daemon/config/idle/uart", "uart", test_idle);
