@@ -14,9 +14,9 @@ failed=0
 
 complain () { echo "not ok: $*"; failed=1; }
 
-# Neither git nor its index need be there: build folders and the packager's copies are left out by name.
-list () { find . \( -name '.?*' -o -path './build*' -o -path './_b*' -o -path ./debian -o -path './obj-*' -o -path ./meson-private \
-  -o -path ./meson-logs \) -prune -o -type f \( "$@" \) -print; }
+# Neither git nor its index need be there: build folders and the packager's copies are left out by what they hold.
+list () { find . \( -name '.?*' -o -path ./debian -o -type d -exec test -e '{}/build.ninja' \; \) -prune \
+  -o -type f \( "$@" \) -print; }
 code=$(list -name '*.[ch]')
 [ "$(echo "$code" | wc -l)" -ge 100 ] || complain "only $(echo "$code" | wc -l) C files found in $1"
 
