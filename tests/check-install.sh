@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# usage: check-install.sh MESON BUILD-DIRECTORY PREFIX SYSCONFDIR SYSTEMD-UNIT-DIR UDEV-RULES-DIR POLKIT(0|1)
+# usage: check-install.sh MESON BUILD-DIRECTORY PREFIX SYSCONFDIR SYSTEMD-UNIT-DIR UDEV-RULES-DIR [OPTION=true|false]...
 # "meson install" puts everything where systemd, udev, the bus and polkit look, below DESTDIR, and nothing elsewhere.
 set -eu
 
-meson=$1 build=$2 prefix=$3 sysconfdir=$4 unitdir=$5 rulesdir=$6 polkit=$7
+meson=$1 build=$2 prefix=$3 sysconfdir=$4 unitdir=$5 rulesdir=$6
+shift 6
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
@@ -28,11 +29,21 @@ for file in \
 do
   [ -f "$scratch/root$file" ] || { echo "not ok: $file is missing"; failed=1; }
 done
-if [ "$polkit" = 1 ]; then
-  for file in actions/org.gosuncn.fota.policy rules.d/org.gosuncn.fota.rules; do
-    [ -f "$scratch/root$prefix/share/polkit-1/$file" ] || { echo "not ok: polkit's $file is missing"; failed=1; }
+
+# What belongs to an option is there with it, and nowhere without it.
+for option in "$@"; do
+  case $option in
+    polkit=*) files='actions/org.gosuncn.fota.policy rules.d/org.gosuncn.fota.rules' ;;
+    man=*) files='mefotad.8 mefotad.conf.5 mefotactl.1' ;;
+    sim=*) files='bin/mefota-sim mefota/sim/network.sim' ;;
+    *) echo "not ok: unknown option $option"; failed=1; continue ;;
+  esac
+  for file in $files; do
+    found=false
+    [ -z "$(find "$scratch/root$prefix" -path "*/$file")" ] || found=true
+    [ "$found" = "${option#*=}" ] || { echo "not ok: $option, but $file there is $found"; failed=1; }
   done
-fi
+done
 
 # The program that unit and bus start is where they say.
 for file in "$unitdir/mefotad.service" "$prefix/share/dbus-1/system-services/org.gosuncn.Fota.service"; do
