@@ -170,7 +170,6 @@ mefota_module_collect_logs_finish (MefotaModule *self, GAsyncResult *result, GEr
 void
 mefota_module_stop_logs (MefotaModule *self)
 {
-  self->logs_wanted = FALSE;
   if (self->collecting != NULL)
     g_cancellable_cancel (self->collecting);
 }
@@ -188,24 +187,45 @@ on_collected_itself (GObject *source, GAsyncResult *result, gpointer data)
     g_message ("%s: the module's logs of the failed upgrade are in %s", self->id, path);
   else
     g_message ("%s: the module's logs of the failed upgrade could not be had: %s", self->id, error->message);
+  if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_CANCELLED))
+    mefota_store_remove (self->services->store, MEFOTA_STORE_LOGS, self->id, NULL);
+}
+
+/* Those of another upgrade than the last are wanted no more. */
+static gboolean
+are_logs_wanted (MefotaModule *self)
+{
+  g_autoptr (GVariant) wanted = mefota_store_load (self->services->store, MEFOTA_STORE_LOGS, self->id);
+  const char *upgrade;
+
+  if (wanted == NULL)
+    return FALSE;
+  if (g_variant_lookup (wanted, "upgrade", "&s", &upgrade) && g_str_equal (upgrade, self->upgrade->id))
+    return TRUE;
+  mefota_store_remove (self->services->store, MEFOTA_STORE_LOGS, self->id, NULL);
+  return FALSE;
 }
 
 void
 mefota_module_want_logs (MefotaModule *self)
 {
   const MefotaUpgrade *u = self->upgrade;
+  g_autoptr (GVariant) wanted = NULL;
+  g_autoptr (GError) error = NULL;
 
-  self->logs_wanted = self->services->config->policy.collect_logs && u->result == MEFOTA_RESULT_FAILURE
-                      && u->error != MEFOTA_ERROR_CANCELLED && u->operation == MEFOTA_OPERATION_ADB
-                      && mefota_module_can_adb (self);
+  if (!self->services->config->policy.collect_logs || u->result != MEFOTA_RESULT_FAILURE
+      || u->error == MEFOTA_ERROR_CANCELLED || u->operation != MEFOTA_OPERATION_ADB || !mefota_module_can_adb (self))
+    return;
+  wanted = g_variant_ref_sink (g_variant_new_parsed ("{'upgrade': <%s>}", u->id));
+  if (!mefota_store_save (self->services->store, MEFOTA_STORE_LOGS, self->id, wanted, &error))
+    g_warning ("%s: the logs of the failed upgrade will not be collected: %s", self->id, error->message);
 }
 
 void
 mefota_module_fetch_wanted_logs (MefotaModule *self)
 {
-  if (!self->logs_wanted || mefota_link_get_state (self->link) != MEFOTA_LINK_UP
-      || mefota_upgrade_is_active (self->upgrade))
+  if (self->collecting != NULL || mefota_link_get_state (self->link) != MEFOTA_LINK_UP
+      || mefota_upgrade_is_active (self->upgrade) || !are_logs_wanted (self))
     return;
-  self->logs_wanted = FALSE;
   mefota_module_collect_logs_async (self, on_collected_itself, NULL);
 }

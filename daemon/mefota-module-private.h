@@ -52,7 +52,6 @@ struct _MefotaModule
 
   /* logs */
   GCancellable *collecting; /* NULL: none are being collected */
-  gboolean logs_wanted;     /* of the last upgrade, once the module is there */
 
   /* packages */
   MefotaPackage *package;

@@ -140,7 +140,7 @@ remove_left_overs (MefotaStore *self, const char *kind)
 MefotaStore *
 mefota_store_new (const char *directory)
 {
-  static const char *const kinds[] = { MEFOTA_STORE_PLACE, MEFOTA_STORE_IMEI, HISTORY };
+  static const char *const kinds[] = { MEFOTA_STORE_PLACE, MEFOTA_STORE_IMEI, MEFOTA_STORE_LOGS, HISTORY };
   MefotaStore *self;
 
   g_return_val_if_fail (directory != NULL, NULL);

@@ -15,8 +15,9 @@ G_BEGIN_DECLS
 typedef struct _MefotaStore MefotaStore;
 
 /* Kinds of dictionaries: one sub-folder each. */
-#define MEFOTA_STORE_PLACE "places" /* by module id: the upgrade under way, and the last one */
-#define MEFOTA_STORE_IMEI "imeis"   /* by IMEI: version and settings last seen */
+#define MEFOTA_STORE_PLACE "places"     /* by module id: the upgrade under way, and the last one */
+#define MEFOTA_STORE_IMEI "imeis"       /* by IMEI: version and settings last seen */
+#define MEFOTA_STORE_LOGS "wanted-logs" /* by module id: the upgrade whose logs are yet to be pulled */
 
 /* History entries kept; the oldest go first. */
 #define MEFOTA_STORE_HISTORY_MAX 200

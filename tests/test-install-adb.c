@@ -413,6 +413,39 @@ test_logs_by_itself (void)
   assert_nothing_left (&t);
 }
 
+/* The same, with a module that cannot be reached, and a daemon that is killed before it can. */
+static void
+test_logs_by_next_daemon (void)
+{
+  g_auto (Install) t = install_new (1000, "keep-firmware=true", "[policy]\ncollect-logs=true\n");
+  g_autofree char *devices = NULL, *there = NULL, *wanted = NULL, *directory = NULL, *contents = NULL, *name = NULL;
+  GVariant *details;
+  const char *id = NULL;
+
+  if (t.f == NULL)
+    return;
+  devices = daemon_path (t.f, "devices");
+  wanted = daemon_path (t.f, "state/wanted-logs/m0.state");
+  g_assert_true (g_file_get_contents (devices, &there, NULL, NULL));
+  daemon_call_ok (t.f, "m0", "Install", options (""), t.fd);
+  daemon_await_state (t.f, "m0", "updating");
+  g_assert_true (g_file_set_contents (devices, "", -1, NULL));
+  details = daemon_await_finished (t.f, "m0", "failure", "UpgradeFailed");
+  g_variant_lookup (details, "id", "&s", &id);
+  name = g_strdup_printf ("state/logs/%s", id);
+  directory = daemon_path (t.f, name);
+  contents = g_build_filename (directory, "CONTENTS", NULL);
+  daemon_kill (t.f);
+  g_assert_false (g_file_test (contents, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_set_contents (devices, there, -1, NULL));
+
+  daemon_start (t.f, NULL);
+  DAEMON_AWAIT (t.f, g_file_test (contents, G_FILE_TEST_EXISTS));
+  assert_logs (directory);
+  DAEMON_AWAIT (t.f, !g_file_test (wanted, G_FILE_TEST_EXISTS));
+  assert_nothing_left (&t);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -430,5 +463,6 @@ main (int argc, char **argv)
   g_test_add_func ("/install-adb/no-adb", test_no_adb);
   g_test_add_func ("/install-adb/logs", test_logs);
   g_test_add_func ("/install-adb/logs-by-itself", test_logs_by_itself);
+  g_test_add_func ("/install-adb/logs-by-next-daemon", test_logs_by_next_daemon);
   return g_test_run ();
 }
