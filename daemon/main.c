@@ -49,7 +49,7 @@ init_log (gboolean verbose)
   if (!verbose || g_strcmp0 (g_getenv ("MEFOTA_LOG_UNMASKED"), "1") != 0)
     return;
   mefota_at_log_set_unmasked (TRUE);
-  g_warning ("The log now holds IMEI and SIM data; take MEFOTA_LOG_UNMASKED out of the environment once you have seen enough.");
+  g_warning ("The log now holds IMEI and SIM data; unset MEFOTA_LOG_UNMASKED once you have seen enough.");
 }
 
 static void
@@ -67,9 +67,12 @@ main (int argc, char **argv)
   g_autofree char *run_directory = directory_from_environment ("RUNTIME_DIRECTORY", "/run/mefota");
   gboolean verbose = FALSE, version = FALSE;
   const GOptionEntry entries[] = {
-    { "config", 0, 0, G_OPTION_ARG_FILENAME, &config_path, "Configuration (default " MEFOTA_SYSCONFDIR "/mefota/mefotad.conf)", "FILE" },
-    { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &state_directory, "Where upgrades under way and the history are kept", "DIR" },
-    { "verbose", 0, 0, G_OPTION_ARG_NONE, &verbose, "Show the traffic with the modules, with IMEI and SIM data masked", NULL },
+    { "config", 0, 0, G_OPTION_ARG_FILENAME, &config_path,
+      "Configuration (default " MEFOTA_SYSCONFDIR "/mefota/mefotad.conf)", "FILE" },
+    { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &state_directory,
+      "Where upgrades under way and the history are kept", "DIR" },
+    { "verbose", 0, 0, G_OPTION_ARG_NONE, &verbose,
+      "Show the traffic with the modules, with IMEI and SIM data masked", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
     { NULL },
   };
@@ -89,7 +92,8 @@ main (int argc, char **argv)
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
     {
-      fprintf (stderr, "mefotad: %s\n", error != NULL ? error->message : "no arguments are expected; see mefotad --help");
+      fprintf (stderr, "mefotad: %s\n",
+               error != NULL ? error->message : "no arguments are expected; see mefotad --help");
       return MEFOTA_EXIT_USAGE;
     }
   if (version)
@@ -111,8 +115,8 @@ main (int argc, char **argv)
     state_directory = directory_from_environment ("STATE_DIRECTORY", MEFOTA_STATEDIR);
 
   self.loop = g_main_loop_new (NULL, FALSE);
-  self.daemon = mefota_daemon_new (g_steal_pointer (&config), mefota_profiles_load (profile_dirs, warnings), config_path,
-                                   state_directory, run_directory, self.loop);
+  self.daemon = mefota_daemon_new (g_steal_pointer (&config), mefota_profiles_load (profile_dirs, warnings),
+                                   config_path, state_directory, run_directory, self.loop);
   print_warnings (warnings);
   g_unix_signal_add (SIGTERM, on_terminate, &self);
   g_unix_signal_add (SIGINT, on_terminate, &self);

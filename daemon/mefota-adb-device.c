@@ -199,7 +199,8 @@ on_held (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-mefota_adb_device_open_async (MefotaAdb *adb, const char *usb_path, MefotaAtChannel *channel, const char *enable_command,
+mefota_adb_device_open_async (MefotaAdb *adb, const char *usb_path, MefotaAtChannel *channel,
+                              const char *enable_command,
                               guint grace_ms, MefotaAdbEnabling enabling, gpointer enabling_data, guint command_ms,
                               guint wait_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
                               gpointer user_data)
@@ -293,8 +294,8 @@ mefota_adb_device_remove_async (MefotaAdbDevice *self, const char *const *paths,
       g_autofree char *quoted = g_shell_quote (paths[i]);
       g_string_append_printf (command, " %s", quoted);
     }
-  mefota_adb_stream_query_async (mefota_adb_get_socket_path (self->adb), self->transport, command->str, self->command_ms,
-                                 cancellable, on_removed, task);
+  mefota_adb_stream_query_async (mefota_adb_get_socket_path (self->adb), self->transport, command->str,
+                                 self->command_ms, cancellable, on_removed, task);
 }
 
 gboolean
@@ -317,12 +318,13 @@ on_explained (GObject *source, GAsyncResult *result, gpointer data)
 
   if (list == NULL)
     g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_FAILED,
-                             "adb's server was ended from outside, in the middle of a transfer; leave mefotad's own one "
-                             "alone, and try again.");
+                             "adb's server was ended from outside, in the middle of a transfer; leave mefotad's own "
+                             "one alone, and try again.");
   else if (mefota_adb_list_find (list, self->usb_path, &transport) != MEFOTA_ADB_STATE_DEVICE
            || transport != self->transport)
     g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT,
-                             "The module at USB path %s went away in the middle of a transfer; try again when it is back.",
+                             "The module at USB path %s went away in the middle of a transfer; try again when it is "
+                             "back.",
                              self->usb_path);
   else
     g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,

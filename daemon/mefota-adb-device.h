@@ -25,8 +25,8 @@ typedef void (*MefotaAdbEnabling) (gpointer user_data);
  * @grace_ms: how long it may take to appear before @enable is sent
  * @enabling: (nullable): told just before @enable is sent
  * @command_ms: bound of one command, and of one request to adb
- * @wait_ms: how long the device may take to appear. The module may re-enumerate for @enable: its port goes, and the device
- *   comes with the next one.
+ * @wait_ms: how long the device may take to appear. The module may re-enumerate for @enable: its port goes, and the
+ *   device comes with the next one.
  *
  * Errors: those of mefota_adb_hold_async(); MODULE_ERROR (@enable was refused); TRANSFER_FAILED (it did not appear, is
  * offline, unauthorized, or may not be opened; says which); G_IO_ERROR_CANCELLED
@@ -51,9 +51,9 @@ gboolean mefota_adb_device_remove_finish (MefotaAdbDevice *self, GAsyncResult *r
  * mefota_adb_device_explain_async:
  * @error: what a stream of it failed with (copied)
  *
- * Finds out what a broken stream means; always ends with an error of ours, in finish(): FAILED (adb's server was ended),
- * NOT_PRESENT (the module is gone), TRANSFER_FAILED (the module is there and broke off). Errors that are ours already, and
- * G_IO_ERROR_CANCELLED, stay as they are.
+ * Finds out what a broken stream means; always ends with an error of ours, in finish(): FAILED (adb's server was
+ * ended), NOT_PRESENT (the module is gone), TRANSFER_FAILED (the module is there and broke off). Errors that are ours
+ * already, and G_IO_ERROR_CANCELLED, stay as they are.
  */
 void mefota_adb_device_explain_async (MefotaAdbDevice *self, const GError *error, GAsyncReadyCallback callback,
                                       gpointer user_data);

@@ -7,8 +7,8 @@
 
 static void write_next (GTask *task);
 
-/* The answer is awaited from the start: a module whose storage is full says so in the middle. Both directions have to be
- * at rest before the task may end. */
+/* The answer is awaited from the start: a module whose storage is full says so in the middle. Both directions have to
+ * be at rest before the task may end. */
 static void
 end_push (GTask *task)
 {
@@ -133,7 +133,8 @@ write_next (GTask *task)
           return;
         }
       op->offset += g_bytes_get_size (slice);
-      mefota_adb_op_put (op, "DATA", (guint32) g_bytes_get_size (slice), g_bytes_get_data (slice, NULL), g_bytes_get_size (slice));
+      mefota_adb_op_put (op, "DATA", (guint32) g_bytes_get_size (slice), g_bytes_get_data (slice, NULL),
+                         g_bytes_get_size (slice));
     }
   else
     {

@@ -5,8 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* Requests to adb's server over its socket: four hexadecimal digits of length and a word ("host:devices-l"), answered by
- * OKAY, or by FAIL and the reason. */
+/* Requests to adb's server over its socket: four hexadecimal digits of length and a word ("host:devices-l"), answered
+ * by OKAY, or by FAIL and the reason. */
 
 /**
  * mefota_adb_stream_open_async:
@@ -21,8 +21,8 @@ void mefota_adb_stream_open_async (const char *socket_path, guint64 transport, c
 /* Stands after the OKAY. */
 GIOStream *mefota_adb_stream_open_finish (GAsyncResult *result, GError **error);
 
-/* Opens a service and reads what it says to its end (at most 64 KiB): "host:devices-l", "shell:rm -f /x". Its own length
- * stands before the answer of a "host:" service and is taken off. */
+/* Opens a service and reads what it says to its end (at most 64 KiB): "host:devices-l", "shell:rm -f /x". Its own
+ * length stands before the answer of a "host:" service and is taken off. */
 void mefota_adb_stream_query_async (const char *socket_path, guint64 transport, const char *service, guint timeout_ms,
                                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 char *mefota_adb_stream_query_finish (GAsyncResult *result, GError **error);
@@ -38,8 +38,8 @@ typedef enum
   MEFOTA_ADB_STATE_OTHER,         /* recovery, bootloader … */
 } MefotaAdbState;
 
-/* Pure: looks the device at a physical USB path ("1-1.2") up in the answer to host:devices-l. Serial numbers do not matter;
- * they are empty or equal, and nothing that stands in one is taken for anything else. */
+/* Pure: looks the device at a physical USB path ("1-1.2") up in the answer to host:devices-l. Serial numbers do not
+ * matter; they are empty or equal, and nothing that stands in one is taken for anything else. */
 MefotaAdbState mefota_adb_list_find (const char *list, const char *usb_path, guint64 *transport);
 
 G_END_DECLS

@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 /* A module's files over one "sync:" stream (mefota_adb_device_stream_async()). One operation at a time; after one that
  * failed the stream is of no more use. Nothing that comes from the module is believed: lengths are bounded.
  *
- * Errors of all: TRANSFER_FAILED (the module refuses, in its words; or nothing moved for @stall_ms), what the stream says
- * (G_IO_ERROR; see mefota_adb_device_explain_async()), or G_IO_ERROR_CANCELLED. */
+ * Errors of all: TRANSFER_FAILED (the module refuses, in its words; or nothing moved for @stall_ms), what the stream
+ * says (G_IO_ERROR; see mefota_adb_device_explain_async()), or G_IO_ERROR_CANCELLED. */
 
 typedef struct _MefotaAdbSync MefotaAdbSync;
 

@@ -94,7 +94,8 @@ static void
 fail_start (MefotaAdb *self, const char *why)
 {
   g_autoptr (GError) error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_FAILED,
-                                          "adb does not start: %s; try `adb version`, and look at %s.", why, self->home);
+                                          "adb does not start: %s; try `adb version`, and look at %s.", why,
+                                          self->home);
 
   stop (self);
   complete_waiting (self, error);
@@ -134,7 +135,8 @@ clear_socket (MefotaAdb *self, GError **error)
   if (try_socket (self) == 0 || (lstat (self->socket_path, &st) == 0 && !S_ISSOCK (st.st_mode)))
     {
       g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
-                   "Somebody else has taken %s, where mefotad's own adb server listens; end that program (fuser %s) and try again.",
+                   "Somebody else has taken %s, where mefotad's own adb server listens; end that program (fuser %s) "
+                   "and try again.",
                    self->socket_path, self->socket_path);
       return FALSE;
     }
@@ -216,8 +218,8 @@ make_launcher (MefotaAdb *self)
 {
   /* What a user's shell may have set up for their own adb. */
   static const char *const foreign[] = { "ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT",
-                                         "ANDROID_ADB_LOG_PATH", "ANDROID_SDK_HOME", "ANDROID_SERIAL", "ADB_VENDOR_KEYS",
-                                         "ADB_TRACE" };
+                                         "ANDROID_ADB_LOG_PATH", "ANDROID_SDK_HOME", "ANDROID_SERIAL",
+                                         "ADB_VENDOR_KEYS", "ADB_TRACE" };
   GSubprocessLauncher *launcher
       = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
 
@@ -267,7 +269,8 @@ start (MefotaAdb *self, GError **error)
   self->process = g_subprocess_launcher_spawn (launcher, &spawn_error, path, "-L", where, "server", "nodaemon", NULL);
   if (self->process == NULL)
     {
-      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "adb cannot be run: %s; reinstall it.", spawn_error->message);
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "adb cannot be run: %s; reinstall it.",
+                   spawn_error->message);
       return FALSE;
     }
   pid = g_subprocess_get_identifier (self->process);
@@ -343,7 +346,8 @@ mefota_adb_release (MefotaAdb *self)
 void
 mefota_adb_close (MefotaAdb *self)
 {
-  g_autoptr (GError) error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_FAILED, "mefotad is ending; try again when it is back.");
+  g_autoptr (GError) error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_FAILED,
+                                          "mefotad is ending; try again when it is back.");
 
   self->closed = TRUE;
   stop (self);

@@ -8,9 +8,9 @@ G_BEGIN_DECLS
 /**
  * MefotaAdb:
  *
- * The program adb as a server of our own, on a socket of our own: whoever else uses adb on this machine keeps theirs. It is
- * a child of ours (nothing of it is left behind when it is not needed any more, or when we are killed), runs only while
- * somebody holds it, and is spoken to over its socket (mefota-adb-stream.h).
+ * The program adb as a server of our own, on a socket of our own: whoever else uses adb on this machine keeps theirs.
+ * It is a child of ours (nothing of it is left behind when it is not needed any more, or when we are killed), runs only
+ * while somebody holds it, and is spoken to over its socket (mefota-adb-stream.h).
  */
 #define MEFOTA_TYPE_ADB (mefota_adb_get_type ())
 G_DECLARE_FINAL_TYPE (MefotaAdb, mefota_adb, MEFOTA, ADB, GObject)
@@ -26,12 +26,13 @@ MefotaAdb *mefota_adb_new (const char *program, const char *socket_path, const c
 /* Whether the program is there. */
 gboolean mefota_adb_is_installed (MefotaAdb *self);
 
-/* Starts the server unless it runs; completes when it takes requests. Every hold that succeeded needs a release; with the
- * last one the server is ended.
+/* Starts the server unless it runs; completes when it takes requests. Every hold that succeeded needs a release; with
+ * the last one the server is ended.
  *
  * Errors: NOT_SUPPORTED (no adb), BUSY (somebody else listens on the socket), FAILED (it does not start, in its own
  * words), G_IO_ERROR_CANCELLED */
-void mefota_adb_hold_async (MefotaAdb *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+void mefota_adb_hold_async (MefotaAdb *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                            gpointer user_data);
 gboolean mefota_adb_hold_finish (MefotaAdb *self, GAsyncResult *result, GError **error);
 void mefota_adb_release (MefotaAdb *self);
 

@@ -101,7 +101,8 @@ void mefota_at_channel_data_connect (MefotaAtChannel *self);
 void mefota_at_channel_data_final (MefotaAtChannel *self, MefotaAtEvent event, const char *line);
 /* TRUE: it was the grace time that ended, not the command's. */
 gboolean mefota_at_channel_data_timer (MefotaAtChannel *self);
-/* A lost command's prompt, or data it still owes: the module is fed with line ends until it listens to commands again. */
+/* A lost command's prompt, or data it still owes: the module is fed with line ends until it listens to commands
+ * again. */
 void mefota_at_channel_data_fill (MefotaAtChannel *self, gsize n_bytes);
 /* @task is cancelled; TRUE: only this step ends, the command stays in flight. */
 gboolean mefota_at_channel_data_cancel (MefotaAtChannel *self, GTask *task);

@@ -11,19 +11,21 @@ G_BEGIN_DECLS
  * MefotaAtChannel:
  *
  * AT commands over a stream: one in flight, the others wait in line; each completes exactly once (answer, timeout,
- * cancellation or hang-up). Reads whenever the stream is readable, writes from a queue, no thread, no wake-up while idle.
+ * cancellation or hang-up). Reads whenever the stream is readable, writes from a queue, no thread, no wake-up while
+ * idle.
  *
- * A module that was left in the middle of data takes commands for data. So a synchronisation that gets no answer feeds it, once,
- * with as many line ends as it may count on at most: what the abandoned command announced, or was told by
+ * A module that was left in the middle of data takes commands for data. So a synchronisation that gets no answer feeds
+ * it, once, with as many line ends as it may count on at most: what the abandoned command announced, or was told by
  * mefota_at_channel_expect_data(). A module that takes commands sees empty ones.
  *
- * After a command's timeout or cancellation the channel re-synchronises by itself before the next one is sent: AT until OK,
- * swallowing as many final result codes as may still come, so that a late answer is given to nobody.
+ * After a command's timeout or cancellation the channel re-synchronises by itself before the next one is sent: AT until
+ * OK, swallowing as many final result codes as may still come, so that a late answer is given to nobody.
  *
  * Signals (emitted from the main loop, never from within a caller's function; the channel holds a reference on itself):
  *  - "indication" (const MefotaIndication *): every +FOTAIND line that is no answer, in order
  *  - "urc" (const char *line, gboolean booted): other unsolicited lines; booted if it tells of a fresh boot
- *  - "connect" (gboolean late): CONNECT came after a prompt for data; late: after data were sent already, which are lost
+ *  - "connect" (gboolean late): CONNECT came after a prompt for data; late: after data were sent already, which are
+ *    lost
  *  - "hang-up": the stream ended (read 0, HUP, EIO); everything that waited was completed with NOT_PRESENT before
  */
 #define MEFOTA_TYPE_AT_CHANNEL (mefota_at_channel_get_type ())
@@ -58,8 +60,8 @@ char **mefota_at_channel_send_finish (MefotaAtChannel *self, GAsyncResult *resul
 /**
  * mefota_at_channel_sync_async:
  *
- * Sends AT every @retry_ms until an OK comes, without end (cancel it, or the stream hangs up), then swallows the answers
- * to the tries before it. Goes before everything that waits in line.
+ * Sends AT every @retry_ms until an OK comes, without end (cancel it, or the stream hangs up), then swallows the
+ * answers to the tries before it. Goes before everything that waits in line.
  */
 void mefota_at_channel_sync_async (MefotaAtChannel *self, GCancellable *cancellable, GAsyncReadyCallback callback,
                                    gpointer user_data);
@@ -67,8 +69,8 @@ gboolean mefota_at_channel_sync_finish (MefotaAtChannel *self, GAsyncResult *res
 
 /* The module may count on up to @n_bytes of data from before this channel was made. */
 void mefota_at_channel_expect_data (MefotaAtChannel *self, gsize n_bytes);
-/* Whether another rate of the line would only add to the confusion: a synchronisation was answered and waits for what is
- * left, or the module may count on data, which it must get at the rate they began with. */
+/* Whether another rate of the line would only add to the confusion: a synchronisation was answered and waits for what
+ * is left, or the module may count on data, which it must get at the rate they began with. */
 gboolean mefota_at_channel_needs_rate (MefotaAtChannel *self);
 
 /* How a module tells that it takes data. */

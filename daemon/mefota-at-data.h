@@ -13,9 +13,9 @@ G_BEGIN_DECLS
  *
  * An echo is recognised by its first 8 bytes; from there on received bytes that equal the next sent ones are dropped,
  * and what does not is taken as a line of the module's own. So echoed data that look like "OK" or "ERROR" end
- * nothing, unless the echo is damaged or the look-alike stands within these 8 bytes. Where the module's line begins as the
- * data happen to go on ("+FOTAIND: " in both, or a line end), it is told from them by where the two part, if that is near,
- * and by how the echo goes on behind it.
+ * nothing, unless the echo is damaged or the look-alike stands within these 8 bytes. Where the module's line begins as
+ * the data happen to go on ("+FOTAIND: " in both, or a line end), it is told from them by where the two part, if that
+ * is near, and by how the echo goes on behind it.
  */
 #define MEFOTA_AT_DATA_PREFIX 8
 #define MEFOTA_AT_DATA_LINE 64

@@ -13,7 +13,7 @@ typedef enum
   MEFOTA_AT_EVENT_CONNECT,     /* CONNECT… */
   MEFOTA_AT_EVENT_FOTAIND,     /* +FOTAIND: … */
   MEFOTA_AT_EVENT_BOOT,        /* a URC that tells the module has just booted: +ZREADY, *MATREADY: 1 … */
-  MEFOTA_AT_EVENT_URC,         /* another known URC: +CREG: …, +ZPASR: …, RING … (unless the running command asked for it) */
+  MEFOTA_AT_EVENT_URC,         /* another known URC: +CREG: …, RING … (unless the running command asked for it) */
 } MefotaAtEvent;
 
 /**
@@ -31,7 +31,8 @@ typedef enum
  */
 MefotaAtEvent mefota_at_event_classify (const char *line, const char *command, const char *const *extra_prefixes);
 
-/* Whether @line is the echo of @command (the same text whatever its case and blanks, maybe with boot noise before it). */
+/* Whether @line is the echo of @command (the same text whatever its case and blanks, maybe with boot noise before
+ * it). */
 gboolean mefota_at_event_is_echo (const char *line, const char *command);
 
 /* "+CME ERROR: 10" → "SIM not inserted (+CME ERROR: 10)"; other words as they are. Transfer full. */

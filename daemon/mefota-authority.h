@@ -25,8 +25,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaAuthority, mefota_authority_free)
 /**
  * mefota_authority_check_async:
  *
- * Root and the daemon's own user always may; others by polkit (asked with interaction if the caller's message allows it),
- * by group where polkit's name has no owner and cannot be activated. Anything unclear is a no.
+ * Root and the daemon's own user always may; others by polkit (asked with interaction if the caller's message allows
+ * it), by group where polkit's name has no owner and cannot be activated. Anything unclear is a no.
  *
  * _finish returns who asked, such as "root (mefotactl)" (user name and, where /proc tells, program), or NULL with
  * MEFOTA_ERROR_NOT_AUTHORIZED.

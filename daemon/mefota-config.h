@@ -31,7 +31,8 @@ typedef struct
 typedef struct
 {
   MefotaConfirm confirm;
-  int window_from, window_to; /* minutes since local midnight, 0–1439; both -1 without a window; from > to crosses midnight */
+  /* minutes since local midnight, 0–1439; both -1 without a window; from > to crosses midnight */
+  int window_from, window_to;
   guint max_parallel;         /* ≥ 1 */
   guint64 max_package;        /* bytes */
   guint transfer_attempts;    /* ≥ 1 */

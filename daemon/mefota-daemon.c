@@ -239,7 +239,8 @@ mefota_daemon_reload (MefotaDaemon *self)
       self->services.config->policy = fresh->policy;
       self->services.config->timeouts = fresh->timeouts;
       mefota_queue_set_max_parallel (self->services.queue, fresh->policy.max_parallel);
-      g_message ("Configuration read again; changes of [module] groups, and of timeouts for ports that are open, need a restart.");
+      g_message ("Configuration read again; changes of [module] groups, and of timeouts for ports that are open, need "
+                 "a restart.");
     }
   mefota_service_ready ();
 }

@@ -18,8 +18,8 @@ typedef enum
 /**
  * MefotaDaemon:
  *
- * Everything wired together, from the bus to the ports. The order at start: bus, modules (no port opened yet), name, ports,
- * READY; so that a second daemon touches no port, and who sees the name sees the modules.
+ * Everything wired together, from the bus to the ports. The order at start: bus, modules (no port opened yet), name,
+ * ports, READY; so that a second daemon touches no port, and who sees the name sees the modules.
  */
 #define MEFOTA_TYPE_DAEMON (mefota_daemon_get_type ())
 G_DECLARE_FINAL_TYPE (MefotaDaemon, mefota_daemon, MEFOTA, DAEMON, GObject)

@@ -17,9 +17,10 @@ G_DECLARE_FINAL_TYPE (MefotaInhibitor, mefota_inhibitor, MEFOTA, INHIBITOR, GObj
 
 /* @uid: sysfs path of the USB device ("/sys/devices/…/1-1.2"), ModemManager's Device property. */
 MefotaInhibitor *mefota_inhibitor_new (GDBusConnection *bus, const char *uid);
-/* Completes when ModemManager has let go, or does not run, or has not exported the modem (its probing keeps off the port
- * by the udev rules then), or after @timeout_ms: never fails, an upgrade is not refused for it. */
-void mefota_inhibitor_wait_async (MefotaInhibitor *self, guint timeout_ms, GAsyncReadyCallback callback, gpointer user_data);
+/* Completes when ModemManager has let go, or does not run, or has not exported the modem (its probing keeps off the
+ * port by the udev rules then), or after @timeout_ms: never fails, an upgrade is not refused for it. */
+void mefota_inhibitor_wait_async (MefotaInhibitor *self, guint timeout_ms, GAsyncReadyCallback callback,
+                                  gpointer user_data);
 void mefota_inhibitor_wait_finish (MefotaInhibitor *self, GAsyncResult *result);
 void mefota_inhibitor_release (MefotaInhibitor *self);
 

@@ -27,8 +27,8 @@ const char *mefota_journal_get_message_id (MefotaJournalEvent event);
 void mefota_journal_event (MefotaJournalEvent event, const char *module, const char *upgrade, const char *status,
                            const char *format, ...) G_GNUC_PRINTF (5, 6);
 
-/* Installs the log writer: to the journal when standard error is connected to it, else readable lines to standard error;
- * debug lines only if @verbose. */
+/* Installs the log writer: to the journal when standard error is connected to it, else readable lines to standard
+ * error; debug lines only if @verbose. */
 void mefota_journal_init (gboolean verbose);
 
 G_END_DECLS

@@ -329,7 +329,8 @@ has_room (int error_number)
   return error_number != ENOSPC && error_number != EDQUOT && error_number != EROFS && error_number != EACCES;
 }
 
-/* FALSE: not with this one. A name that is there already (twice in a listing) is the module's fault, a full disk is ours. */
+/* FALSE: not with this one. A name that is there already (twice in a listing) is the module's fault, a full disk is
+ * ours. */
 static gboolean
 open_local (GTask *task)
 {
@@ -353,8 +354,8 @@ open_local (GTask *task)
     }
   else
     finish (task, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED,
-                               "The logs cannot be written to %s (%s); make room in the state directory.", self->directory,
-                               g_strerror (failed)));
+                               "The logs cannot be written to %s (%s); make room in the state directory.",
+                               self->directory, g_strerror (failed)));
   return FALSE;
 }
 
@@ -463,8 +464,8 @@ mefota_logs_collect_async (MefotaAdbDevice *device, const char *const *dirs, con
     next (task);
   else
     finish (task, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED,
-                               "The folder %s for the logs cannot be made (%s); make room in the state directory.", directory,
-                               g_strerror (errno)));
+                               "The folder %s for the logs cannot be made (%s); make room in the state directory.",
+                               directory, g_strerror (errno)));
 }
 
 gboolean

@@ -227,8 +227,8 @@ finish_copy (Copy *copy, GError **error)
   if (copy->expected != NULL && g_ascii_strcasecmp (sha256, copy->expected) != 0)
     {
       g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INTEGRITY_MISMATCH,
-                   "The package's SHA-256 is %s, but %s was expected. Get the package again, or correct the sum.", sha256,
-                   copy->expected);
+                   "The package's SHA-256 is %s, but %s was expected. Get the package again, or correct the sum.",
+                   sha256, copy->expected);
       return NULL;
     }
   if (!sync_copy (copy, error))
@@ -336,7 +336,8 @@ mefota_package_copy_async (int fd, const char *path, guint64 max_size, const cha
   if (sha256 != NULL && !mefota_package_is_sha256 (sha256))
     {
       g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
-                               "\"%s\" is no SHA-256. Give its 64 hexadecimal digits, as sha256sum prints them.", sha256);
+                               "\"%s\" is no SHA-256. Give its 64 hexadecimal digits, as sha256sum prints them.",
+                               sha256);
       return;
     }
   if (g_task_return_error_if_cancelled (task))

@@ -22,10 +22,11 @@ G_DECLARE_FINAL_TYPE (MefotaPackage, mefota_package, MEFOTA, PACKAGE, GObject)
  * @sha256: (nullable): 64 hexadecimal digits the file must have
  *
  * Errors: PACKAGE_INVALID (no regular file, not readable, empty, larger than @max_size, changed while being copied),
- * INTEGRITY_MISMATCH (message has both sums), INVALID_ARGUMENT (malformed @sha256), STORAGE_FAILED, G_IO_ERROR_CANCELLED
+ * INTEGRITY_MISMATCH (message has both sums), INVALID_ARGUMENT (malformed @sha256), STORAGE_FAILED,
+ * G_IO_ERROR_CANCELLED
  */
-void mefota_package_copy_async (int fd, const char *path, guint64 max_size, const char *sha256, GCancellable *cancellable,
-                                GAsyncReadyCallback callback, gpointer user_data);
+void mefota_package_copy_async (int fd, const char *path, guint64 max_size, const char *sha256,
+                                GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 MefotaPackage *mefota_package_copy_finish (GAsyncResult *result, GError **error);
 
 /* A copy made before a restart of the daemon: checked against @size only (the sum is known from the store). */

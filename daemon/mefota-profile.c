@@ -256,7 +256,8 @@ collect_files (const char *const *dirs, GPtrArray *warnings)
   g_autoptr (GHashTable) files =
     g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_key_file_unref);
   GResource *resource = mefota_profiles_get_resource ();
-  g_auto (GStrv) shipped = g_resource_enumerate_children (resource, RESOURCE_FOLDER, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+  g_auto (GStrv) shipped = g_resource_enumerate_children (resource, RESOURCE_FOLDER, G_RESOURCE_LOOKUP_FLAGS_NONE,
+                                                          NULL);
 
   for (guint i = 0; shipped != NULL && shipped[i] != NULL; i++)
     add_file (files, resource, RESOURCE_FOLDER, shipped[i], warnings);
@@ -387,7 +388,8 @@ mefota_profiles_match (MefotaProfiles *self, const char *model, const char *vers
 
   if (model != NULL && *model != '\0')
     found = find_by_glob (self, model, FALSE);
-  /* A model that says nothing, or is not known: versions carry its name after the customer's ("QS_ME3630U1AV1.0B04"). */
+  /* A model that says nothing, or is not known: versions carry its name after the customer's
+   * ("QS_ME3630U1AV1.0B04"). */
   if (found == NULL && version != NULL && *version != '\0')
     found = find_by_glob (self, version, TRUE);
   for (guint i = 0; found == NULL && i < self->profiles->len; i++)
@@ -454,7 +456,8 @@ mefota_profile_check_package_name (const MefotaProfile *self, const char *versio
   if (lower == NULL || !g_str_has_suffix (lower, ".zip") || g_str_has_suffix (path, ".zip"))
     return TRUE;
   g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_PACKAGE_INVALID,
-               "\"%s\" is a zip file, which is for other firmware than %s (guide 2.3.2): that takes its package as %s; get that one.",
+               "\"%s\" is a zip file, which is for other firmware than %s (guide 2.3.2): that takes its package as %s; "
+               "get that one.",
                name, version[0] != '\0' ? version : "the module's", path);
   return FALSE;
 }

@@ -46,18 +46,20 @@ MefotaProfiles *mefota_profiles_load (const char *const *dirs, GPtrArray *warnin
 void mefota_profiles_free (MefotaProfiles *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaProfiles, mefota_profiles_free)
 
-/* The profile of a model (AT+CGMM), by its longest glob that fits; where none does, the one whose glob stands anywhere in
- * the firmware version; else the default (me3630). Never NULL. */
+/* The profile of a model (AT+CGMM), by its longest glob that fits; where none does, the one whose glob stands anywhere
+ * in the firmware version; else the default (me3630). Never NULL. */
 const MefotaProfile *mefota_profiles_match (MefotaProfiles *self, const char *model, const char *version);
 /* Whether interface @interface (2 hex digits) of vendor:product is an AT port by any profile's usb-ids. */
-gboolean mefota_profiles_is_at_port (MefotaProfiles *self, const char *vendor, const char *product, const char *interface);
+gboolean mefota_profiles_is_at_port (MefotaProfiles *self, const char *vendor, const char *product,
+                                     const char *interface);
 
 gboolean mefota_profile_takes_host_names (const MefotaProfile *self, const char *version);
 const char *mefota_profile_get_adb_path (const MefotaProfile *self, const char *version);
 const char *const *mefota_profile_get_log_dirs (const MefotaProfile *self, const char *version);
-/* Whether a file of this @name (nullable) can be meant for the firmware to be given by adb: guide 2.3.2 has zip files for some,
- * and delta.package for the others. Errors: PACKAGE_INVALID */
-gboolean mefota_profile_check_package_name (const MefotaProfile *self, const char *version, const char *name, GError **error);
+/* Whether a file of this @name (nullable) can be meant for the firmware to be given by adb: guide 2.3.2 has zip files
+ * for some, and delta.package for the others. Errors: PACKAGE_INVALID */
+gboolean mefota_profile_check_package_name (const MefotaProfile *self, const char *version, const char *name,
+                                            GError **error);
 
 /* Version strings (pure). Equal ignoring case and whatever follows the first blank (contract 2.4); an empty or NULL one
  * matches nothing. */

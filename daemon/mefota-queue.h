@@ -32,7 +32,8 @@ void mefota_queue_expect (MefotaQueue *self, const char *key, gint64 since);
 void mefota_queue_leave (MefotaQueue *self, const char *key);
 gboolean mefota_queue_has_free_slot (MefotaQueue *self);
 
-/* Returns the descriptor for the holder (the caller owns it); the hold ends when its last copy is closed. -1 on error. */
+/* Returns the descriptor for the holder (the caller owns it); the hold ends when its last copy is closed. -1 on
+ * error. */
 int mefota_queue_hold (MefotaQueue *self, const char *who, const char *why, GError **error);
 gboolean mefota_queue_is_held (MefotaQueue *self);
 /* a(ss), floating. */

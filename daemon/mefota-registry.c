@@ -149,7 +149,8 @@ ensure_usb_place (MefotaRegistry *self, const char *physical_path)
   Place *place = find_place (self, id);
 
   if (place == NULL)
-    place = add_place (self, mefota_module_new (self->services, id, physical_path, MEFOTA_TRANSPORT_USB, 0, MEFOTA_FLOW_NONE));
+    place = add_place (self, mefota_module_new (self->services, id, physical_path, MEFOTA_TRANSPORT_USB, 0,
+                                                MEFOTA_FLOW_NONE));
   return place;
 }
 
@@ -293,13 +294,15 @@ mefota_registry_find (MefotaRegistry *self, const char *key, GError **error)
         return module;
       if (found != NULL)
         {
-          g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT, "\"%s\" means several modules; use an id.", key);
+          g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT, "\"%s\" means several modules; use an id.",
+                       key);
           return NULL;
         }
       found = module;
     }
   if (found == NULL)
-    g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "There is no module \"%s\"; mefotactl list shows all.", key);
+    g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "There is no module \"%s\"; mefotactl list shows all.",
+                 key);
   return found;
 }
 
@@ -320,7 +323,8 @@ mefota_registry_class_init (MefotaRegistryClass *klass)
   GType type = G_TYPE_FROM_CLASS (klass);
 
   G_OBJECT_CLASS (klass)->finalize = mefota_registry_finalize;
-  signals[ADDED] = g_signal_new ("added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, MEFOTA_TYPE_MODULE);
+  signals[ADDED] = g_signal_new ("added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                                 MEFOTA_TYPE_MODULE);
   signals[REMOVED]
       = g_signal_new ("removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, MEFOTA_TYPE_MODULE);
 }

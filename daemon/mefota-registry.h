@@ -8,8 +8,8 @@ G_BEGIN_DECLS
 /**
  * MefotaRegistry:
  *
- * All modules by the place they sit in: those of the configuration, those udev tells of, and those with an upgrade under
- * way on disk. A module is its place, never a tty's name.
+ * All modules by the place they sit in: those of the configuration, those udev tells of, and those with an upgrade
+ * under way on disk. A module is its place, never a tty's name.
  *
  * Signals: "added" (MefotaModule *), "removed" (MefotaModule *)
  */

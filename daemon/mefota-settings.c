@@ -127,7 +127,8 @@ mefota_settings_check_server (const char *address, guint port, const MefotaProfi
 {
   if (port < 1 || port > 65535)
     {
-      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT, "Port %u is out of range; use 1 to 65535.", port);
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT, "Port %u is out of range; use 1 to 65535.",
+                   port);
       return FALSE;
     }
   if (is_ipv4 (address))
@@ -157,7 +158,8 @@ mefota_settings_check_target (const char *target, GError **error)
   if (length < 1 || length > TARGET_MAX)
     {
       g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
-                   "A version has 1 to %d bytes, this one has %zu; give it as the server names it.", TARGET_MAX, length);
+                   "A version has 1 to %d bytes, this one has %zu; give it as the server names it.", TARGET_MAX,
+                   length);
       return FALSE;
     }
   for (gsize i = 0; i < length; i++)
@@ -165,7 +167,8 @@ mefota_settings_check_target (const char *target, GError **error)
       {
         g_autofree char *shown = g_strescape (target, NULL);
         g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
-                     "Version \"%s\" has a character that cannot be sent to the module; use printable ASCII without quotes.",
+                     "Version \"%s\" has a character that cannot be sent to the module; use printable ASCII without "
+                     "quotes.",
                      shown);
         return FALSE;
       }
@@ -182,7 +185,8 @@ mefota_settings_server_command (const MefotaProfile *profile, const char *addres
 char *
 mefota_settings_target_command (const MefotaProfile *profile, const char *target)
 {
-  return profile->target_quoted ? g_strdup_printf ("AT+FOTATV=\"%s\"", target) : g_strdup_printf ("AT+FOTATV=%s", target);
+  return profile->target_quoted ? g_strdup_printf ("AT+FOTATV=\"%s\"", target)
+                                : g_strdup_printf ("AT+FOTATV=%s", target);
 }
 
 /* ---- reading ---- */
@@ -329,7 +333,8 @@ on_read_back (GObject *source, GAsyncResult *result, gpointer data)
     g_task_return_error (task, g_steal_pointer (&error));
   else if (!was_kept (w, got, &kept))
     g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
-                             "The module said OK but has kept \"%s\"; set it again, or restart the module first.", kept);
+                             "The module said OK but has kept \"%s\"; set it again, or restart the module first.",
+                             kept);
   else
     g_task_return_pointer (task, g_steal_pointer (&got), (GDestroyNotify) mefota_settings_free);
 }

@@ -26,8 +26,8 @@ gboolean mefota_settings_parse_polling (const char *const *lines, gboolean *poll
 gboolean mefota_settings_parse_target (const char *const *lines, char **target);
 
 /* Pure checks before anything is sent. Errors: INVALID_ARGUMENT, NOT_SUPPORTED (a host name for @version, guide 3.2) */
-gboolean mefota_settings_check_server (const char *address, guint port, const MefotaProfile *profile, const char *version,
-                                       GError **error);
+gboolean mefota_settings_check_server (const char *address, guint port, const MefotaProfile *profile,
+                                       const char *version, GError **error);
 gboolean mefota_settings_check_target (const char *target, GError **error);
 
 /* The commands. Transfer full. */

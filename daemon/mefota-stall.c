@@ -48,7 +48,8 @@ mefota_stall_new (GCancellable *outer, guint ms)
   if (outer != NULL)
     {
       self->outer = g_object_ref (outer);
-      self->outer_id = g_cancellable_connect (outer, G_CALLBACK (on_outer_cancelled), g_object_ref (self->inner), g_object_unref);
+      self->outer_id = g_cancellable_connect (outer, G_CALLBACK (on_outer_cancelled), g_object_ref (self->inner),
+                                              g_object_unref);
     }
   return self;
 }

@@ -8,8 +8,8 @@ G_BEGIN_DECLS
 /**
  * MefotaStall:
  *
- * A cancellable for something long that must keep moving: it is cancelled with the one outside, when nothing was touched
- * for so long, or when it is told to break off.
+ * A cancellable for something long that must keep moving: it is cancelled with the one outside, when nothing was
+ * touched for so long, or when it is told to break off.
  */
 typedef struct _MefotaStall MefotaStall;
 

@@ -37,8 +37,8 @@ gboolean mefota_store_remove (MefotaStore *self, const char *kind, const char *k
 /* The keys there are, sorted. */
 char **mefota_store_list (MefotaStore *self, const char *kind);
 
-/* History entries are dictionaries with at least "id" s, "module" s, "imei" s. An id already there is replaced in place,
- * so that adding twice makes one entry. Errors: MEFOTA_ERROR_STORAGE_FAILED */
+/* History entries are dictionaries with at least "id" s, "module" s, "imei" s. An id already there is replaced in
+ * place, so that adding twice makes one entry. Errors: MEFOTA_ERROR_STORAGE_FAILED */
 gboolean mefota_store_history_put (MefotaStore *self, GVariant *entry, GError **error);
 GVariant *mefota_store_history_get (MefotaStore *self, const char *id);
 /* Newest first, aa{sv}; NULL or "" matches everything, limit 0 is all. Transfer full. */

@@ -35,7 +35,8 @@ has_descriptor (const char *fd_directory, const char *node, guint *budget)
   return FALSE;
 }
 
-/* /proc/PID/stat: "pid (comm) state ppid pgrp session tty_nr ..."; comm may hold anything, so it is read from its end. */
+/* /proc/PID/stat: "pid (comm) state ppid pgrp session tty_nr ..."; comm may hold anything, so it is read from its
+ * end. */
 static gboolean
 has_terminal (const char *proc, const char *pid, dev_t device)
 {

@@ -12,8 +12,8 @@ G_BEGIN_DECLS
  * @lock_directory: where the lock files of serial programs are, "/run/lock"
  *
  * Which process has @node open, as far as one may see it. An unprivileged caller does not see the descriptors of other
- * users' processes; for those it is told by the lock file that terminal programs and pppd leave (LCK..ttyUSB1), or by the
- * tty being their controlling terminal.
+ * users' processes; for those it is told by the lock file that terminal programs and pppd leave (LCK..ttyUSB1), or by
+ * the tty being their controlling terminal.
  *
  * Returns: "process 123 (minicom)", or NULL
  */

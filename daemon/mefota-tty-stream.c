@@ -75,8 +75,8 @@ output_write (GPollableOutputStream *stream, const void *buffer, gsize count, GE
   return n < 0 ? fail (errno, error) : n;
 }
 
-/* The main loop takes a source that must not recur out of its poll and puts it back, with a write to its own eventfd each
- * time. Nothing here runs a loop within a loop. */
+/* The main loop takes a source that must not recur out of its poll and puts it back, with a write to its own eventfd
+ * each time. Nothing here runs a loop within a loop. */
 static GSource *
 create_source (gpointer stream, int fd, GIOCondition condition, GCancellable *cancellable)
 {

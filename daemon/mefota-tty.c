@@ -84,8 +84,8 @@ set_busy_error (GError **error, const char *node)
                  holder);
   else
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
-                 "%s is in use by another process; find it as root with \"fuser -v %s\", then stop it or keep it off this "
-                 "port.", node, node);
+                 "%s is in use by another process; find it as root with \"fuser -v %s\", then stop it or keep it off "
+                 "this port.", node, node);
 }
 
 /* A node that is there before its driver, or still there after its device, is "not ready" rather than broken. */

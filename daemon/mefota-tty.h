@@ -15,7 +15,8 @@ typedef enum
  * MefotaTty:
  *
  * A GIOStream over a tty: raw 8N1, exclusive (TIOCEXCL and a lock), CLOCAL, no HUPCL, closing_wait none, non-blocking,
- * both streams pollable without a thread. Closing it closes the descriptor at once, so that the kernel frees the number.
+ * both streams pollable without a thread. Closing it closes the descriptor at once, so that the kernel frees the
+ * number.
  */
 #define MEFOTA_TYPE_TTY (mefota_tty_get_type ())
 G_DECLARE_FINAL_TYPE (MefotaTty, mefota_tty, MEFOTA, TTY, GIOStream)

@@ -7,7 +7,8 @@
 
 G_BEGIN_DECLS
 
-/* The only clock the machine knows, both in µs. Deadlines are monotonic; what a person or the disk sees is wall clock. */
+/* The only clock the machine knows, both in µs. Deadlines are monotonic; what a person or the disk sees is wall
+ * clock. */
 typedef struct
 {
   gint64 mono;
@@ -28,7 +29,7 @@ typedef enum
   MEFOTA_EVENT_ANSWERED,      /* the module took AT+FOTACTR=1 (allow) or =0 */
   MEFOTA_EVENT_TRANSFERRED,   /* percent of the package written */
   MEFOTA_EVENT_INSTALLING,    /* OK to AT+ZCOMUPDATE */
-  MEFOTA_EVENT_TRANSFER_ENDED, /* the transfer ended without success: error and text say why, or the cancel is carried out */
+  MEFOTA_EVENT_TRANSFER_ENDED, /* it ended without success: error and text say why, or the cancel is carried out */
   MEFOTA_EVENT_CANCEL,        /* somebody cancelled; only where can_cancel */
 } MefotaEventType;
 #define MEFOTA_N_EVENTS (MEFOTA_EVENT_CANCEL + 1)
@@ -133,7 +134,8 @@ void mefota_upgrade_free (MefotaUpgrade *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaUpgrade, mefota_upgrade_free)
 
 /* The only table of transitions (contract 2.2–2.4). Returns what is to be done. */
-guint mefota_upgrade_step (MefotaUpgrade *self, const MefotaTimeouts *timeouts, const MefotaEvent *event, MefotaTime now);
+guint mefota_upgrade_step (MefotaUpgrade *self, const MefotaTimeouts *timeouts, const MefotaEvent *event,
+                           MefotaTime now);
 
 gboolean mefota_upgrade_is_active (const MefotaUpgrade *self);
 gboolean mefota_upgrade_can_cancel (const MefotaUpgrade *self);
@@ -142,7 +144,8 @@ gboolean mefota_upgrade_would_adopt (const MefotaUpgrade *self, const MefotaIndi
 /* When TIMER is due, monotonic µs; 0: never. */
 gint64 mefota_upgrade_get_deadline (const MefotaUpgrade *self);
 
-/* For the store (mefota-upgrade-record.c). A restored upgrade gets its deadlines from what was left of them; the module counts as away. */
+/* For the store (mefota-upgrade-record.c). A restored upgrade gets its deadlines from what was left of them; the module
+ * counts as away. */
 GVariant *mefota_upgrade_to_variant (const MefotaUpgrade *self);
 MefotaUpgrade *mefota_upgrade_from_variant (GVariant *dictionary, const MefotaTimeouts *timeouts, MefotaTime now);
 

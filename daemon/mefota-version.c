@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* "QS_ME3630U1AV1.0B04 [Apr 18 2019 13:43:33]": the product line is what stands before the last V<major>.<minor>B<build>,
- * and what follows the build ("T01") does not count. */
+/* "QS_ME3630U1AV1.0B04 [Apr 18 2019 13:43:33]": the product line is what stands before the last
+ * V<major>.<minor>B<build>, and what follows the build ("T01") does not count. */
 typedef struct
 {
   const char *line;

@@ -10,8 +10,8 @@
 #include "mefota-adb-sync.h"
 #include "mefota-error.h"
 
-/* In units of [timeouts] command (10 s): how long the device may take to appear, a transfer may stand still (a module writes
- * to flash), and the module may take to answer AT+ZCOMUPDATE. */
+/* In units of [timeouts] command (10 s): how long the device may take to appear, a transfer may stand still (a module
+ * writes to flash), and the module may take to answer AT+ZCOMUPDATE. */
 #define APPEAR_COMMANDS 6
 #define CLEAN_COMMANDS 3
 #define STALL_COMMANDS 6
@@ -60,8 +60,8 @@ G_DEFINE_FINAL_TYPE (MefotaWayAdb, mefota_way_adb, MEFOTA_TYPE_WAY)
 /* ---- a step's beginning and end ---- */
 
 static gboolean
-begin_step (MefotaWayAdb *self, Doing doing, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data,
-            gpointer tag)
+begin_step (MefotaWayAdb *self, Doing doing, GCancellable *cancellable, GAsyncReadyCallback callback,
+            gpointer user_data, gpointer tag)
 {
   g_assert (self->task == NULL);
   self->task = g_task_new (self, cancellable, callback, user_data);
@@ -124,7 +124,8 @@ make_clause (GError *error)
   return error;
 }
 
-/* Whether a module that adb lost is gone altogether is for its AT port to say: only then anything tells of its return. */
+/* Whether a module that adb lost is gone altogether is for its AT port to say: only then anything tells of its
+ * return. */
 static void
 on_still_there (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -320,13 +321,13 @@ prepare_async (MefotaWay *way, const MefotaWayContext *context, MefotaAtChannel 
     return;
   if (self->usb_path == NULL)
     end_step (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
-                                 "Where module %s is plugged in is not known, so its adb device cannot be told from others; set "
-                                 "usb-path in its [module] group.",
+                                 "Where module %s is plugged in is not known, so its adb device cannot be told from "
+                                 "others; set usb-path in its [module] group.",
                                  self->module));
   else if (self->version[0] == '\0')
     end_step (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
-                                 "Module %s does not tell its firmware version, on which the package's place depends (guide "
-                                 "2.3.2); restart it and try again.",
+                                 "Module %s does not tell its firmware version, on which the package's place depends "
+                                 "(guide 2.3.2); restart it and try again.",
                                  self->module));
   else
     delete_package (self);
@@ -363,8 +364,8 @@ on_size (GObject *source, GAsyncResult *result, gpointer data)
   if (!S_ISREG (entry->mode) || entry->size != (guint32) size)
     {
       fail_step (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
-                                    "%s has %" G_GUINT64_FORMAT " bytes on the module instead of %" G_GUINT64_FORMAT, self->paths[0],
-                                    entry->mode == 0 ? 0 : entry->size, size));
+                                    "%s has %" G_GUINT64_FORMAT " bytes on the module instead of %" G_GUINT64_FORMAT,
+                                    self->paths[0], entry->mode == 0 ? 0 : entry->size, size));
       return;
     }
   g_signal_emit_by_name (self, "progress", 100);
@@ -409,8 +410,8 @@ on_installing (GObject *source, GAsyncResult *result, gpointer data)
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
     {
       g_autofree char *words = g_steal_pointer (&error->message);
-      error->message = g_strdup_printf ("%s; it lies in %s, where firmware %s looks by profile %s", words, self->paths[0],
-                                        self->version, self->profile);
+      error->message = g_strdup_printf ("%s; it lies in %s, where firmware %s looks by profile %s", words,
+                                        self->paths[0], self->version, self->profile);
     }
   else if (error == NULL)
     {
@@ -426,8 +427,8 @@ install_async (MefotaWay *way, GCancellable *cancellable, GAsyncReadyCallback ca
   MefotaWayAdb *self = MEFOTA_WAY_ADB (way);
 
   if (begin_step (self, INSTALLING, cancellable, callback, user_data, install_async))
-    mefota_at_channel_send_async (self->channel, "AT+ZCOMUPDATE", NULL, INSTALL_COMMANDS * self->command_ms, cancellable,
-                                  on_installing, g_object_ref (self));
+    mefota_at_channel_send_async (self->channel, "AT+ZCOMUPDATE", NULL, INSTALL_COMMANDS * self->command_ms,
+                                  cancellable, on_installing, g_object_ref (self));
 }
 
 /* ---- clean-up ---- */
