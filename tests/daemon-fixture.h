@@ -91,6 +91,8 @@ void daemon_call_ok (DaemonFixture *self, const char *module, const char *method
 char *daemon_call_error (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd,
                          const char *error_name);
 
+/* Reads all properties anew; daemon_start() has done so. */
+void daemon_read_all (DaemonFixture *self);
 /* Reads one property anew. */
 GVariant *daemon_call_property (DaemonFixture *self, const char *module, const char *property);
 
