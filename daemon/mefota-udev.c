@@ -4,6 +4,7 @@
 #include "mefota-udev.h"
 
 #include <gudev/gudev.h>
+#include <string.h>
 
 /* A USB device that has, or once had, an AT port. Kept while the device is away, so that a device which comes and goes
  * again before it has any tty is still reported. */
@@ -231,16 +232,44 @@ is_at_port (GUdevDevice *tty)
   return g_strcmp0 (g_udev_device_get_property (tty, "ID_MEFOTA_PORT"), "at") == 0;
 }
 
+/* "tty", "tty7", "console", "ptmx": never a module's. The kernel has some seventy of them. */
+static gboolean
+is_console (const char *name)
+{
+  if (g_str_equal (name, "console") || g_str_equal (name, "ptmx"))
+    return TRUE;
+
+  return g_str_has_prefix (name, "tty") && strspn (name + 3, "0123456789") == strlen (name + 3);
+}
+
+static gint
+compare_places (gconstpointer a, gconstpointer b)
+{
+  return strcmp (g_udev_device_get_sysfs_path ((GUdevDevice *) a), g_udev_device_get_sysfs_path ((GUdevDevice *) b));
+}
+
+/* Not by g_udev_client_query_by_subsystem(), which reads the files of every console too: that was most of the time to
+ * start. In the order of places, as there: of two AT ports the first is taken. */
 static void
 replay (MefotaUdev *self)
 {
-  GList *ttys = g_udev_client_query_by_subsystem (self->client, "tty");
+  g_autoptr (GDir) folder = g_dir_open ("/sys/class/tty", 0, NULL);
+  GList *ports = NULL;
+  const char *name;
 
-  for (GList *l = ttys; l != NULL; l = l->next)
-    if (is_at_port (l->data))
-      tty_seen (self, l->data);
+  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL)
+    {
+      g_autoptr (GUdevDevice) tty = NULL;
 
-  g_list_free_full (ttys, g_object_unref);
+      if (!is_console (name))
+        tty = g_udev_client_query_by_subsystem_and_name (self->client, "tty", name);
+      if (tty != NULL && is_at_port (tty))
+        ports = g_list_insert_sorted (ports, g_steal_pointer (&tty), compare_places);
+    }
+
+  for (GList *l = ports; l != NULL; l = l->next)
+    tty_seen (self, l->data);
+  g_list_free_full (ports, g_object_unref);
 }
 
 static void

@@ -245,6 +245,25 @@ test_device_alone (Fixture *self, gconstpointer data)
   g_assert_true (g_hash_table_contains (self->ports, "/dev/ttyUSB4"));
 }
 
+/* What is there at start is found by name: a console's is passed over, whatever its properties say. */
+static void
+test_consoles (Fixture *self, gconstpointer data)
+{
+  static const char *const consoles[] = { "tty", "tty0", "tty63", "console", "ptmx" };
+  g_autofree char *usb = plug (self, "1-1.2");
+  g_autofree char *at = add_tty (self, usb, 1, "ttyACM10", "at");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (consoles); i++)
+    {
+      g_autofree char *other = g_strdup_printf ("2-%" G_GSIZE_FORMAT, i + 1);
+      g_autofree char *other_usb = plug (self, other);
+
+      g_free (add_tty (self, other_usb, 1, consoles[i], "at"));
+    }
+  self->udev = follow (self);
+  g_assert_cmpstr (self->log->str, ==, "+/dev/ttyACM10@1-1.2 ");
+}
+
 /* The second time it is gone before it has any tty. */
 static void
 test_twice (Fixture *self, gconstpointer data)
@@ -441,6 +460,7 @@ main (int argc, char **argv)
   g_test_add_func ("/udev/ids", test_ids);
   g_test_add_func ("/udev/copy", test_copy);
 #define ADD(name, func) g_test_add ("/udev/" name, Fixture, NULL, set_up, func, tear_down)
+  ADD ("consoles", test_consoles);
   ADD ("plug-and-unplug", test_plug_and_unplug);
   ADD ("device-alone", test_device_alone);
   ADD ("twice", test_twice);
