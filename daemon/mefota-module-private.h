@@ -26,6 +26,7 @@ struct _MefotaModule
   gboolean polling_in_force;
   gboolean awaited;       /* away, but expected back: restarted by us, or still due from an upgrade that was given up */
   gboolean was_away;      /* since the daemon started */
+  gboolean unopened;      /* the port that is there now could not be opened yet */
   gboolean ended_here;    /* an upgrade ended since it was last away: it is idle, not probing */
   gboolean settings_read; /* since the port was opened or the module was away */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */

@@ -220,9 +220,12 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
 static void
 on_link_changed (MefotaLink *link, gpointer data)
 {
+  MefotaModule *self = data;
+
+  self->unopened = self->unopened && mefota_link_get_state (link) == MEFOTA_LINK_CLOSED;
   if (mefota_link_get_state (link) == MEFOTA_LINK_PROBING)
-    fail_refresh (data, MEFOTA_ERROR_TIMEOUT, "The module does not answer any more; try again when it is idle.");
-  mefota_module_show (data);
+    fail_refresh (self, MEFOTA_ERROR_TIMEOUT, "The module does not answer any more; try again when it is idle.");
+  mefota_module_show (self);
 }
 
 static void
@@ -269,7 +272,18 @@ mefota_module_set_port (MefotaModule *self, const char *path, const char *usb_sy
       if (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED)
         mefota_module_inhibit (self);
     }
+  if (path != NULL)
+    self->unopened = mefota_link_get_state (self->link) == MEFOTA_LINK_CLOSED;
   mefota_link_set_port (self->link, path);
+  if (path == NULL && self->unopened)
+    mefota_module_missed (self);
+}
+
+void
+mefota_module_missed (MefotaModule *self)
+{
+  self->unopened = FALSE;
+  on_gone (self->link, self);
 }
 
 gboolean

@@ -66,6 +66,8 @@ MefotaModule *mefota_module_new (MefotaServices *services, const char *id, const
 void mefota_module_start (MefotaModule *self);
 /* See mefota_link_set_port(); @usb_sysfs (nullable) is ModemManager's and adb's name of the place. */
 void mefota_module_set_port (MefotaModule *self, const char *path, const char *usb_sysfs);
+/* It was away, came back and is gone again before its port was seen: one more time that it went away. */
+void mefota_module_missed (MefotaModule *self);
 /* Where it is plugged in, for adb; "" (default): found by its port. */
 void mefota_module_set_usb_path (MefotaModule *self, const char *usb_path);
 void mefota_module_get_info (MefotaModule *self, MefotaModuleInfo *info);

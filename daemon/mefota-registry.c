@@ -14,6 +14,7 @@ typedef struct
   MefotaModule *module;
   char *port;      /* where it is now (udev), or the configured path; NULL if there is none */
   char *usb_sysfs; /* or NULL */
+  gboolean gone;   /* its USB device was seen to go, and no port has come since */
   MefotaPortWatch *watch;
 } Place;
 
@@ -183,6 +184,7 @@ on_port_added (MefotaUdev *udev, const MefotaUdevPort *port, gpointer data)
   place->port = g_strdup (port->node);
   g_free (place->usb_sysfs);
   place->usb_sysfs = g_strdup (port->usb_sysfs);
+  place->gone = FALSE;
   open_place (place);
 }
 
@@ -190,21 +192,21 @@ static void
 on_port_removed (MefotaUdev *udev, const char *node, const char *physical_path, gpointer data)
 {
   MefotaRegistry *self = data;
+  g_autofree char *id = mefota_udev_path_to_id (physical_path);
+  Place *place = find_place (self, id);
 
-  for (guint i = 0; i < self->places->len; i++)
+  if (place == NULL || place->watch != NULL || (node != NULL && g_strcmp0 (place->port, node) != 0))
+    return;
+  if (place->port != NULL)
     {
-      Place *place = g_ptr_array_index (self->places, i);
-      g_autofree char *id = physical_path != NULL ? mefota_udev_path_to_id (physical_path) : NULL;
-      if (place->watch != NULL || place->port == NULL)
-        continue;
-      /* A number that another module has taken over meanwhile is not this one's loss. */
-      if (node != NULL ? strcmp (place->port, node) != 0 : g_strcmp0 (id, mefota_module_get_id (place->module)) != 0)
-        continue;
       g_clear_pointer (&place->port, g_free);
       open_place (place);
       on_changed (place->module, TRUE, place);
-      return;
     }
+  else if (place->gone && self->started)
+    mefota_module_missed (place->module); /* without a port meanwhile: the device alone came and went */
+  if (node == NULL)
+    place->gone = TRUE;
 }
 
 /* ---- those on disk ---- */

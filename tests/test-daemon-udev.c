@@ -217,11 +217,13 @@ pass_unseen (Stage *stage)
 {
   seat_tell_device (stage->seat);
   seat_tell_gone (stage->seat);
+  stage->seat->left++;
   check_absence (stage);
   seat_tell_device (stage->seat);
   seat_tell_port (stage->seat, 66);
   DAEMON_AWAIT (stage->f, port_was_seen (stage, "ttyUSB66"));
   seat_tell_gone (stage->seat);
+  stage->seat->left++;
   check_absence (stage);
 }
 
