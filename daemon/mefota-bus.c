@@ -107,6 +107,27 @@ sync_upgrade (MefotaDbusFota *s, const MefotaModuleInfo *info)
   sync_last_error (s, failed ? mefota_error_get_name (u->error) : "", failed ? u->message : "");
 }
 
+/* How the upgrade before the one that is under way ended; that one is shown by sync_upgrade() when it ends. */
+static void
+show_former_result (MefotaBus *self, MefotaDbusFota *s, const char *id)
+{
+  g_autoptr (GVariant) history = mefota_store_history_list (self->services->store, id, NULL, 1);
+  const char *result = mefota_result_to_word (MEFOTA_RESULT_NONE);
+  const char *name = "";
+  const char *message = "";
+  g_autoptr (GVariant) entry = NULL;
+
+  if (g_variant_n_children (history) > 0)
+    {
+      entry = g_variant_get_child_value (history, 0);
+      g_variant_lookup (entry, "result", "&s", &result);
+      g_variant_lookup (entry, "error-name", "&s", &name);
+      g_variant_lookup (entry, "error-message", "&s", &message);
+    }
+  mefota_dbus_fota_set_last_result (s, result);
+  sync_last_error (s, name, message);
+}
+
 static void
 sync_module (Export *export)
 {
@@ -236,12 +257,16 @@ add_module (MefotaBus *self, MefotaModule *module)
   g_autofree char *path = g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (module), NULL);
   g_autoptr (MefotaDbusObjectSkeleton) object = mefota_dbus_object_skeleton_new (path);
   Export *export = g_rc_box_new0 (Export);
+  MefotaModuleInfo info;
 
   export->bus = self;
   export->module = module;
   export->skeleton = mefota_dbus_fota_skeleton_new ();
   mefota_dbus_fota_set_id (export->skeleton, mefota_module_get_id (module));
   mefota_bus_handle_module (self, export->skeleton, module);
+  mefota_module_get_info (module, &info);
+  if (mefota_upgrade_is_active (info.upgrade))
+    show_former_result (self, export->skeleton, info.id);
   sync_module (export);
   g_hash_table_insert (self->exports, g_object_ref (module), export);
   g_signal_connect (module, "changed", G_CALLBACK (on_changed), export);

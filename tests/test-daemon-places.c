@@ -211,9 +211,17 @@ describe_objects (Fixture *self)
   return g_strjoinv ("\n", (char **) lines->pdata);
 }
 
+/* Its settings are the last that is read from it. */
+static void
+await_read (Seat *seat, const char *state)
+{
+  daemon_await_state (seat->fixture, seat->id, state);
+  DAEMON_AWAIT (seat->fixture, daemon_get_number (seat->fixture, seat->id, "ServerPort") != 0);
+}
+
 /* What the daemon shows now is what one shows that is started now, and that goes on afterwards. */
 static void
-check_cold (Fixture *self, gboolean b_is_there)
+check_cold (Fixture *self, const char *state_of_a, gboolean b_is_there)
 {
   g_autofree char *hot = NULL;
 
@@ -221,9 +229,9 @@ check_cold (Fixture *self, gboolean b_is_there)
     {
       g_autofree char *objects = NULL;
 
-      daemon_await_state (self->f, A, "idle");
+      await_read (self->a, state_of_a);
       if (b_is_there)
-        daemon_await_state (self->f, B, "idle");
+        await_read (self->b, "idle");
       objects = describe_objects (self);
       g_assert_nonnull (strstr (objects, "/" A " "));
       g_assert_cmpint (strstr (objects, "/" B " ") != NULL, ==, b_is_there);
@@ -241,27 +249,44 @@ check_cold (Fixture *self, gboolean b_is_there)
 static void
 test_coldplug_is_hotplug (Fixture *self, gconstpointer data)
 {
-  g_autofree char *upgrade = NULL;
-
   daemon_start (self->f, BOTH);
   seat_plug (self->b, 4);
   seat_plug (self->a, 1);
-  check_cold (self, TRUE);
+  check_cold (self, "idle", TRUE);
   seat_unplug (self->a, LEAVE_UDEV_FIRST);
   seat_plug (self->a, 7);
-  check_cold (self, TRUE);
-  self->a->left = 0;
-  upgrade = begin (self->a, "updating");
-  sim_control (self->a->sim, "firmware " NEW_VERSION);
-  seat_unplug (self->a, LEAVE_HANG_UP_FIRST);
-  seat_plug (self->a, 1);
-  check_success (self->a, IMEI, NEW_VERSION, upgrade);
-  check_cold (self, TRUE);
+  check_cold (self, "idle", TRUE);
   seat_unplug (self->b, LEAVE_AT_ONCE);
   DAEMON_AWAIT (self->f, lab_count (self->f, "", "InterfacesRemoved") > 0);
-  check_cold (self, FALSE);
-  seat_plug (self->b, 7);
-  check_cold (self, TRUE);
+  check_cold (self, "idle", FALSE);
+  seat_plug (self->b, 1);
+  check_cold (self, "idle", TRUE);
+}
+
+/* The same, with an upgrade under way: what is known of the one before is kept too. */
+static void
+test_coldplug_in_an_upgrade (Fixture *self, gconstpointer data)
+{
+  start_with_both (self, BOTH);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autofree char *upgrade = begin (self->a, i == 0 ? "updating" : "downloading");
+
+      check_cold (self, i == 0 ? "updating" : "downloading", TRUE);
+      if (i == 0)
+        {
+          sim_control (self->a->sim, "firmware " NEW_VERSION);
+          seat_unplug (self->a, LEAVE_HANG_UP_FIRST);
+          seat_plug (self->a, 7);
+          check_success (self->a, IMEI, NEW_VERSION, upgrade);
+        }
+      else
+        {
+          sim_control (self->a->sim, "ind FAIL_VERIFY");
+          daemon_await_state (self->f, A, "idle");
+        }
+      check_cold (self, "idle", TRUE);
+    }
 }
 
 int
@@ -275,6 +300,7 @@ main (int argc, char **argv)
   ADD ("swapped/updating", "updating", test_swapped);
   ADD ("number-taken", NULL, test_number_taken);
   ADD ("coldplug-is-hotplug", NULL, test_coldplug_is_hotplug);
+  ADD ("coldplug-in-an-upgrade", NULL, test_coldplug_in_an_upgrade);
 #undef ADD
   return g_test_run ();
 }
