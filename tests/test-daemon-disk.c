@@ -3,21 +3,55 @@
 /* A disk that takes nothing, and records that are broken (contract 2.4 and 3). */
 
 #include "daemon-lab.h"
+#include "package-fixture.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
-/* The state directory is on a file system of its own, which is filled up or made read-only. */
+static void
+write_proc (const char *path, const char *text)
+{
+  FILE *file = fopen (path, "w");
+
+  if (file == NULL)
+    return;
+  fputs (text, file);
+  fclose (file);
+}
+
+/* Mounts of our own, seen by nobody else and gone with us: as root, or as root of a user namespace of our own. Has to come
+ * before there is any thread. */
+static void
+enter_own_mounts (void)
+{
+  g_autofree char *uids = g_strdup_printf ("0 %u 1", getuid ());
+  g_autofree char *gids = g_strdup_printf ("0 %u 1", getgid ());
+
+  if (unshare (CLONE_NEWNS) < 0 && unshare (CLONE_NEWUSER | CLONE_NEWNS) == 0)
+    {
+      write_proc ("/proc/self/setgroups", "deny");
+      write_proc ("/proc/self/uid_map", uids);
+      write_proc ("/proc/self/gid_map", gids);
+    }
+  mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+/* The state directory is on a file system of its own, which is filled up or made read-only: that binds root too. */
 static gboolean
 mount_state (DaemonFixture *f)
 {
   g_autofree char *state = daemon_path (f, "state");
+  g_autofree char *why = NULL;
 
   g_mkdir (state, 0700);
   if (mount ("mefota-test", state, "tmpfs", 0, "size=256k") == 0)
     return TRUE;
-  g_test_skip ("nothing can be mounted here");
+  why = g_strdup_printf ("nothing can be mounted here: %s", g_strerror (errno));
+  g_test_skip (why);
   return FALSE;
 }
 
@@ -80,6 +114,48 @@ test_disk (gconstpointer how)
     g_autofree char *states = lab_told (f, "m0", "State", from);
     g_assert_cmpstr (states, ==, "");
   }
+
+  /* One that the module begins by itself is not ours to refuse. */
+  sim_control (sim, "firmware " OLD_VERSION);
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  sim_control (sim, "ind START");
+  sim_control (sim, "ind UPDATING");
+  daemon_await_state (f, "m0", "updating");
+  sim_control (sim, "vanish");
+  sim_control (sim, "firmware " NEW_VERSION);
+  daemon_await_state (f, "m0", "rebooting");
+  sim_control (sim, "return");
+  daemon_await_finished (f, "m0", "success", NULL);
+  daemon_stop (f);
+  g_assert_cmpint (umount2 (state, MNT_DETACH), ==, 0);
+}
+
+/* A package: not a byte of it, and nothing left of its copy. */
+static void
+test_package (gconstpointer how)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  g_autofree char *state = daemon_path (f, "state");
+  g_autofree char *path = daemon_path (f, "package");
+  g_autofree char *copies = daemon_path (f, "state/packages");
+  g_autoptr (TestPackage) package = test_package_new (path, 1000);
+  g_autoptr (GDir) dir = NULL;
+  SimProcess *sim;
+  guint sent;
+
+  if (!mount_state (f))
+    return;
+  sim = lab_add_sim (f, "m0", "uart", IMEI);
+  daemon_start (f, LAB_UART LAB_UART_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+  spoil_state (f, how);
+  sent = lab_commands (f, sim);
+  g_free (daemon_call_error (f, "m0", "Install", g_variant_new ("(ha{sv})", 0, NULL), package->fd, "StorageFailed"));
+  g_assert_cmpuint (lab_commands (f, sim), ==, sent);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "idle");
+  dir = g_dir_open (copies, 0, NULL);
+  g_assert_true (dir == NULL || g_dir_read_name (dir) == NULL);
+  g_clear_pointer (&dir, g_dir_close);
   daemon_stop (f);
   g_assert_cmpint (umount2 (state, MNT_DETACH), ==, 0);
 }
@@ -137,9 +213,12 @@ test_broken_record (void)
 int
 main (int argc, char **argv)
 {
+  enter_own_mounts ();
   lab_init (&argc, &argv);
   g_test_add_data_func ("/daemon/disk/full", "full", test_disk);
   g_test_add_data_func ("/daemon/disk/read-only", "read-only", test_disk);
+  g_test_add_data_func ("/daemon/disk/package/full", "full", test_package);
+  g_test_add_data_func ("/daemon/disk/package/read-only", "read-only", test_package);
   g_test_add_func ("/daemon/disk/no-directory", test_no_directory);
   g_test_add_func ("/daemon/disk/broken-record", test_broken_record);
   return g_test_run ();
