@@ -3,6 +3,8 @@
 
 #include "mefota-udev.h"
 
+#include "mefota-usb-path.h"
+
 #include <gudev/gudev.h>
 #include <string.h>
 
@@ -167,11 +169,21 @@ keeps_port (MefotaUdev *self, Place *place, const char *node, const char *tty_sy
   return TRUE;
 }
 
+/* The USB device that @tty is in. Where that is gone from sysfs already the next above would be taken for it: a hub. */
+static GUdevDevice *
+get_usb_device (GUdevDevice *tty)
+{
+  g_autoptr (GUdevDevice) usb = g_udev_device_get_parent_with_subsystem (tty, "usb", "usb_device");
+  g_autofree char *physical_path = mefota_usb_path_from_sysfs (g_udev_device_get_sysfs_path (tty));
+
+  return usb != NULL && g_strcmp0 (g_udev_device_get_name (usb), physical_path) == 0 ? g_steal_pointer (&usb) : NULL;
+}
+
 /* What is there at start and every kind of event alike come here, and more than once: nothing is told twice. */
 static void
 tty_seen (MefotaUdev *self, GUdevDevice *tty)
 {
-  g_autoptr (GUdevDevice) usb = g_udev_device_get_parent_with_subsystem (tty, "usb", "usb_device");
+  g_autoptr (GUdevDevice) usb = get_usb_device (tty);
   const char *node = g_udev_device_get_device_file (tty);
   const char *tty_sysfs = g_udev_device_get_sysfs_path (tty);
   g_autoptr (MefotaUdevPort) port = NULL;

@@ -265,6 +265,22 @@ test_consoles (Fixture *self, gconstpointer data)
 }
 
 /* The second time it is gone before it has any tty. */
+/* Its event is read when the device is gone from sysfs: the hub above it is not where the port was. */
+static void
+test_gone_again (Fixture *self, gconstpointer data)
+{
+  g_autofree char *hub = plug (self, "usb1");
+  g_autofree char *usb = umockdev_testbed_add_device (self->testbed, "usb", "1-1", hub, NULL, "DEVTYPE", "usb_device",
+                                                      NULL);
+  g_autofree char *tty = NULL;
+
+  self->udev = follow (self);
+  tty = add_tty (self, usb, 1, "ttyUSB1", "at");
+  take_away (self, tty);
+  unplug (self, usb);
+  assert_log (self, "");
+}
+
 static void
 test_twice (Fixture *self, gconstpointer data)
 {
@@ -463,6 +479,7 @@ main (int argc, char **argv)
   ADD ("consoles", test_consoles);
   ADD ("plug-and-unplug", test_plug_and_unplug);
   ADD ("device-alone", test_device_alone);
+  ADD ("gone-again", test_gone_again);
   ADD ("twice", test_twice);
   ADD ("numbers-swapped", test_numbers_swapped);
   ADD ("same-node-elsewhere", test_same_node_elsewhere);
