@@ -313,6 +313,9 @@ mefota_module_close (MefotaModule *self)
   mefota_module_stop_logs (self);
   g_cancellable_cancel (self->presence);
   mefota_link_close (self->link);
+  /* What was told within a phase is not worth a write each time, but the next daemon shall tell the same. */
+  if (mefota_upgrade_is_active (self->upgrade) && self->pending == NULL)
+    mefota_module_save_or_warn (self);
   g_clear_object (&self->inhibitor);
 }
 

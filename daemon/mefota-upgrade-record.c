@@ -114,6 +114,9 @@ mefota_upgrade_to_variant (const MefotaUpgrade *self)
   g_variant_dict_init (&dict, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     g_variant_dict_insert_value (&dict, fields[i].name, get_field (self, i));
+  /* Of a package nothing is kept: it is sent from its start again. */
+  if (self->state == MEFOTA_STATE_DOWNLOADING)
+    g_variant_dict_insert (&dict, "progress", "u", self->progress);
   g_variant_dict_insert (&dict, "state", "s", mefota_state_to_word (self->state));
   g_variant_dict_insert (&dict, "operation", "s", mefota_operation_to_word (self->operation));
   g_variant_dict_insert (&dict, "result", "s", mefota_result_to_word (self->result));
@@ -197,6 +200,8 @@ mefota_upgrade_from_variant (GVariant *dictionary, const MefotaTimeouts *timeout
   if (!known)
     return NULL;
 
+  if (self->state == MEFOTA_STATE_DOWNLOADING && g_variant_lookup (dictionary, "progress", "u", &self->progress))
+    self->progress = MIN (self->progress, 100);
   if (!mefota_upgrade_is_active (self))
     end (self);
   else if (self->state != MEFOTA_STATE_QUEUED)

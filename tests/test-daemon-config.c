@@ -200,6 +200,35 @@ test_terminated (void)
   daemon_await_finished (f, "m0", "success", NULL);
 }
 
+/* What was told last is still told afterwards. */
+static void
+test_terminated_in_a_phase (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb",
+                                         "on AT+FOTACTR\nok\nind START\nind DOWNLOADING:25%\nind DOWNLOADING:50%\n"
+                                         "hold half\nind PASS_VERIFY\nind UPDATING\nhold updating\n"
+                                         "firmware $next\nreboot 5\nind SUCCESS_END\n",
+                                         "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  lab_upgrade (f, "");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "Progress") == 50);
+  daemon_stop (f);
+  daemon_start (f, NULL);
+  daemon_await_state (f, "m0", "downloading");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "StatusArgument"), ==, "50");
+  g_assert_cmpuint (daemon_get_number (f, "m0", "Progress"), ==, 50);
+  lab_pass (sim, "half");
+  DAEMON_AWAIT (f, g_strcmp0 (daemon_get_string (f, "m0", "Status"), "UPDATING") == 0);
+  daemon_stop (f);
+  daemon_start (f, NULL);
+  daemon_await_state (f, "m0", "updating");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "Status"), ==, "UPDATING");
+  g_assert_cmpuint (daemon_get_number (f, "m0", "Progress"), ==, 0);
+  lab_pass (sim, "updating");
+  daemon_await_finished (f, "m0", "success", NULL);
+}
+
 /* Read again on SIGHUP; a broken one changes nothing. */
 static void
 test_reload (void)
@@ -398,6 +427,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/config/held", test_held);
   g_test_add_func ("/daemon/config/masked", test_masked);
   g_test_add_func ("/daemon/config/terminated", test_terminated);
+  g_test_add_func ("/daemon/config/terminated-in-a-phase", test_terminated_in_a_phase);
   g_test_add_data_func ("/daemon/config/idle/usb", "usb", test_idle);
   g_test_add_data_func ("/daemon/config/idle/uart", "uart", test_idle);
   return g_test_run ();
