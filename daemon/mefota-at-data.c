@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-/* A module that has not echoed anything by then does not echo: forget what was sent. */
-#define ECHO_WINDOW 65536
+/* A module that has not echoed anything by then does not echo: forget what was sent. A few times what one turn of the main
+ * loop may write, for a pty with a quick module behind it is not read before that. */
+#define ECHO_WINDOW (256 * 1024)
 
 MefotaAtData *
 mefota_at_data_new (const char *command)
