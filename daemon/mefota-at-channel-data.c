@@ -182,6 +182,12 @@ mefota_at_channel_data_final (MefotaAtChannel *self, MefotaAtEvent event, const 
     }
 }
 
+gboolean
+mefota_at_channel_data_is_ending (MefotaAtChannel *self)
+{
+  return waits_for (self->current, mefota_at_channel_data_end_async);
+}
+
 /* ---- What the channel's users call ---- */
 
 void

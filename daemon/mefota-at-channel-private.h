@@ -29,6 +29,7 @@ struct _MefotaAtChannel
   gsize unclaimed;          /* bytes queued in front of it that are no command's: AT, the rest of an abandoned one */
   GSource *timer;           /* for the command in flight or the synchronisation: there never are both */
   GSource *hang_up;         /* to tell it */
+  GSource *unended;         /* a final result code is taken without its line end then */
 
   MefotaAtSync sync;
   GQueue sync_tasks;         /* of GTask */
@@ -80,6 +81,11 @@ void mefota_at_channel_write_filler (MefotaAtChannel *self, gsize n_bytes);
 
 void mefota_at_channel_on_frame (MefotaAtFrame frame, const char *line, gsize length, gpointer user_data);
 
+/* More may come, or not: a final result code that has no line end yet counts when the line has been quiet. */
+void mefota_at_channel_watch_unended (MefotaAtChannel *self);
+/* Nothing more will come; it counts now. */
+void mefota_at_channel_take_unended (MefotaAtChannel *self);
+
 /* ---- mefota-at-channel-sync.c ---- */
 
 gboolean mefota_at_channel_sync_is_wanted (MefotaAtChannel *self);
@@ -99,6 +105,8 @@ void mefota_at_channel_data_taken (MefotaAtChannel *self, gsize n_bytes);
 void mefota_at_channel_data_prompt (MefotaAtChannel *self);
 void mefota_at_channel_data_connect (MefotaAtChannel *self);
 void mefota_at_channel_data_final (MefotaAtChannel *self, MefotaAtEvent event, const char *line);
+/* Whether nothing is to come but the final result code. */
+gboolean mefota_at_channel_data_is_ending (MefotaAtChannel *self);
 /* TRUE: it was the grace time that ended, not the command's. */
 gboolean mefota_at_channel_data_timer (MefotaAtChannel *self);
 /* A lost command's prompt, or data it still owes: the module is fed with line ends until it listens to commands

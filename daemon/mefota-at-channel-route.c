@@ -122,3 +122,51 @@ mefota_at_channel_on_frame (MefotaAtFrame frame, const char *line, gsize length,
       break;
     }
 }
+
+/* ---- A final result code without its line end ---- */
+
+/* A restart may follow it so closely that the line end is lost. The pieces of a line come closer together than this. */
+#define UNENDED_MS 300
+
+static gboolean
+is_awaited (MefotaAtChannel *self)
+{
+  MefotaAtCommand *command = mefota_at_channel_get_answering (self);
+
+  if (self->closed || !mefota_at_framer_has_final (&self->framer))
+    return FALSE;
+  if (command == NULL)
+    return self->sync.phase != MEFOTA_AT_SYNC_OFF;
+  return command->data == NULL || mefota_at_channel_data_is_ending (self);
+}
+
+void
+mefota_at_channel_take_unended (MefotaAtChannel *self)
+{
+  g_clear_pointer (&self->unended, mefota_at_channel_destroy_source);
+  if (!is_awaited (self))
+    return;
+  mefota_at_log_flush (&self->log);
+  mefota_at_framer_end_line (&self->framer);
+}
+
+static gboolean
+on_unended (gpointer user_data)
+{
+  g_autoptr (MefotaAtChannel) self = g_object_ref (user_data);
+
+  mefota_at_channel_take_unended (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+mefota_at_channel_watch_unended (MefotaAtChannel *self)
+{
+  g_clear_pointer (&self->unended, mefota_at_channel_destroy_source);
+  if (!is_awaited (self))
+    return;
+  self->unended = g_timeout_source_new (UNENDED_MS);
+  g_source_set_static_name (self->unended, "AT line without end");
+  g_source_set_callback (self->unended, on_unended, self, NULL);
+  g_source_attach (self->unended, g_main_context_get_thread_default ());
+}

@@ -45,14 +45,15 @@ mefota_at_channel_needs_rate (MefotaAtChannel *self)
   return self->sync.phase == MEFOTA_AT_SYNC_DRAINING || self->owed_data > 0 || self->feeding;
 }
 
-/* While the line takes nothing, more of the same does not help. */
+/* While the line takes nothing, more of the same does not help; and an answer without its end would be glued to the next
+ * echo. */
 static void
 try_sync (MefotaAtChannel *self)
 {
   g_autoptr (GBytes) bytes = g_bytes_new_static ("AT\r", 3);
 
   mefota_at_channel_set_timer (self, self->retry_ms);
-  if (mefota_at_link_is_writing (self->link))
+  if (mefota_at_link_is_writing (self->link) || self->unended != NULL)
     return;
   self->feeding = FALSE;
   if (self->owed_data > 0 && self->unanswered++ == TRIES_BEFORE_FEEDING)

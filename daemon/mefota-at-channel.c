@@ -196,6 +196,7 @@ on_received (const guint8 *bytes, gsize n_bytes, gpointer user_data)
   mefota_at_channel_sync_received (self);
   for (gsize i = 0; i < n_bytes && !self->closed; i++)
     receive_byte (self, bytes[i], i + 1 < n_bytes ? bytes[i + 1] : -1);
+  mefota_at_channel_watch_unended (self);
 }
 
 static void
@@ -253,6 +254,7 @@ on_hung_up (const char *reason, gpointer user_data)
 {
   g_autoptr (MefotaAtChannel) self = g_object_ref (user_data);
 
+  mefota_at_channel_take_unended (self);
   mefota_at_log_flush (&self->log);
   g_debug ("%s: hung up: %s", self->log.name, reason);
   self->closed = TRUE;
@@ -265,6 +267,17 @@ on_hung_up (const char *reason, gpointer user_data)
 
 /* ---- Timeouts and cancellation ---- */
 
+/* Its time is over, and all it wants is the line end behind its final result code. */
+static gboolean
+ends_without_line_end (MefotaAtChannel *self)
+{
+  MefotaAtCommand *command = self->current;
+
+  if (command != NULL)
+    mefota_at_channel_take_unended (self);
+  return command != self->current;
+}
+
 static gboolean
 on_timer (gpointer user_data)
 {
@@ -272,7 +285,8 @@ on_timer (gpointer user_data)
   g_autoptr (MefotaAtCommand) command = NULL;
 
   mefota_at_channel_clear_timer (self);
-  if (!mefota_at_channel_sync_timer (self) && self->current != NULL && !mefota_at_channel_data_timer (self))
+  if (!mefota_at_channel_sync_timer (self) && !ends_without_line_end (self) && self->current != NULL
+      && !mefota_at_channel_data_timer (self))
     {
       command = mefota_at_channel_abandon_current (self);
       mefota_at_channel_fail (g_steal_pointer (&command->task),
@@ -341,6 +355,7 @@ void
 mefota_at_channel_close (MefotaAtChannel *self)
 {
   g_clear_pointer (&self->hang_up, mefota_at_channel_destroy_source);
+  g_clear_pointer (&self->unended, mefota_at_channel_destroy_source);
   if (self->closed)
     return;
   self->closed = TRUE;

@@ -97,6 +97,18 @@ take_byte (MefotaAtFramer *self, guint8 byte)
     self->line[self->length++] = (char) byte;
 }
 
+gboolean
+mefota_at_framer_has_final (const MefotaAtFramer *self)
+{
+  return line_is (self, "OK") || line_is (self, "ERROR");
+}
+
+void
+mefota_at_framer_end_line (MefotaAtFramer *self)
+{
+  emit_line (self);
+}
+
 void
 mefota_at_framer_feed (MefotaAtFramer *self, const guint8 *bytes, gsize n_bytes)
 {

@@ -187,6 +187,40 @@ test_one_prompt (Fixture *self, gconstpointer data)
   expect (self, "[>]");
 }
 
+/* A whole final result code that only wants its line end, and nothing that may become something else. */
+static void
+test_unended (Fixture *self, gconstpointer data)
+{
+  static const struct
+  {
+    const char *bytes, *frames;
+    gboolean final;
+  } lines[] = {
+    { "\r\nOK", "", TRUE },        { "OK", "", TRUE },
+    { "\r\nerror", "", TRUE },     { "\r\nV1\r\nOK", "[V1]", TRUE },
+    { "\r\nO\xffK", "", TRUE },    { "", "", FALSE },
+    { "\r\nOK\r", "[OK]", FALSE }, { "\r\nO", "", FALSE },
+    { "\r\nOKA", "", FALSE },      { "+X: OK", "", FALSE },
+    { "\r\n+CME ERROR", "", FALSE }, { "\r\n0", "", FALSE },
+    { "AT+X OK", "", FALSE },      { "\r\nOKOK", "", FALSE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (lines); i++)
+    {
+      mefota_at_framer_init (&self->framer, on_frame, self);
+      feed (self, lines[i].bytes);
+      expect (self, lines[i].frames);
+      g_assert_cmpint (mefota_at_framer_has_final (&self->framer), ==, lines[i].final);
+    }
+  mefota_at_framer_init (&self->framer, on_frame, self);
+  feed (self, "\r\nOK");
+  mefota_at_framer_end_line (&self->framer);
+  expect (self, "[OK]");
+  g_assert_false (mefota_at_framer_has_final (&self->framer));
+  feed (self, "\r\nAY\r\n");
+  expect (self, "[AY]");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -199,6 +233,7 @@ main (int argc, char **argv)
   ADD ("reset-in-handler", test_reset_in_handler);
   ADD ("expect-in-handler", test_expect_in_handler);
   ADD ("one-prompt", test_one_prompt);
+  ADD ("unended", test_unended);
 #undef ADD
   return g_test_run ();
 }

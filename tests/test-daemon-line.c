@@ -35,6 +35,7 @@ static const char *const looks[][6] = {
   { "chatter-inside", "inject=+ZPASR: \"LTE\",\"PS_ONLY\"", "inject-place=inside", NULL },
   { "chatter-everywhere", "inject=+CREG: 1", "inject-place=everywhere", NULL },
   { "nul-ok", "ok-tail=nul", NULL },
+  { "unended-ok", "ok-tail=none", NULL },
   { "numbers", "cmee=1", NULL },
   { "boot-noise", "boot-noise=all", NULL },
   { "sibling", "cgsn=serial", "ati=sibling", "tv-answer=bare", "poll-answer=bare", NULL },

@@ -136,6 +136,21 @@ test_echo (void)
     g_assert_cmpstr (((DaemonEvent *) g_ptr_array_index (t.f->events, i))->name, !=, "FotaInd");
 }
 
+/* No OK of this module has its line end, and silence follows the last one. */
+static void
+test_unended (void)
+{
+  g_auto (Install) t = install_new (PIECE + 1, "ok-tail=none", "");
+
+  install_begin (&t);
+  install_assert_success (&t);
+  g_assert_cmpuint (sim_count (t.sim, "deleted"), ==, 1);
+  daemon_await_state (t.f, "m0", "idle");
+  daemon_call_ok (t.f, "m0", "Restart", NULL, -1);
+  sim_await (t.sim, "silent");
+  daemon_await_state (t.f, "m0", "idle");
+}
+
 /* ---- what is told in the middle ---- */
 
 static void
@@ -214,6 +229,7 @@ main (int argc, char **argv)
   g_test_add_func ("/install/usb", test_usb);
   g_test_add_func ("/install/sizes", test_sizes);
   g_test_add_func ("/install/echo", test_echo);
+  g_test_add_func ("/install/unended", test_unended);
   g_test_add_func ("/install/indications", test_indications);
   g_test_add_func ("/install/failing-indication", test_failing_indication);
   g_test_add_func ("/install/queue", test_queue);
