@@ -34,6 +34,8 @@ struct _MefotaAtChannel
   MefotaAtSync sync;
   GQueue sync_tasks;         /* of GTask */
   MefotaAtCommand *lost;     /* last one abandoned: what looks like an answer to it is nobody's */
+  gint64 next_try;           /* monotonic: of AT */
+  gint64 progress_at;        /* monotonic: when it last took some of what is written while nobody is answered */
   gint64 drain_until;        /* monotonic; a chatty module is never quiet */
   gsize fill_at_prompt;      /* data announced by a lost command, should its prompt come yet */
   gsize owed_data;           /* the most that the module may still take for data instead of commands */
@@ -90,6 +92,8 @@ void mefota_at_channel_take_unended (MefotaAtChannel *self);
 
 gboolean mefota_at_channel_sync_is_wanted (MefotaAtChannel *self);
 void mefota_at_channel_sync_start (MefotaAtChannel *self);
+/* Sets the timer, now that others wait for it. */
+void mefota_at_channel_sync_arm (MefotaAtChannel *self);
 /* Nothing may wake us up while nobody waits. */
 void mefota_at_channel_sync_stop_unwanted (MefotaAtChannel *self);
 /* A final that is no command's. */

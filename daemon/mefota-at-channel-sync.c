@@ -40,9 +40,57 @@ mefota_at_channel_expect_data (MefotaAtChannel *self, gsize n_bytes)
 }
 
 gboolean
+mefota_at_channel_is_out_of_step (MefotaAtChannel *self)
+{
+  return self->sync.needed || self->sync.phase != MEFOTA_AT_SYNC_OFF;
+}
+
+gboolean
 mefota_at_channel_needs_rate (MefotaAtChannel *self)
 {
   return self->sync.phase == MEFOTA_AT_SYNC_DRAINING || self->owed_data > 0 || self->feeding;
+}
+
+/* A command waits for the synchronisation no longer than for its answer; what the module still takes does not count. */
+static gint64
+get_limit (MefotaAtChannel *self, const MefotaAtCommand *command)
+{
+  if (self->owed_data > 0 || self->feeding)
+    return G_MAXINT64;
+  return MAX (command->waits_since, self->progress_at) + 1000 * (gint64) command->timeout_ms;
+}
+
+void
+mefota_at_channel_sync_arm (MefotaAtChannel *self)
+{
+  gint64 next = self->next_try;
+  gint64 now = g_get_monotonic_time ();
+
+  if (self->sync.phase != MEFOTA_AT_SYNC_TRYING)
+    return;
+  for (GList *l = self->queue.head; l != NULL; l = l->next)
+    next = MIN (next, get_limit (self, l->data));
+  mefota_at_channel_set_timer (self, (guint) ((MAX (next - now, 0) + 999) / 1000));
+}
+
+/* Whoever is told may close the channel, or ask again. */
+static void
+fail_impatient (MefotaAtChannel *self)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  for (GList *l = self->queue.head; l != NULL;)
+    {
+      MefotaAtCommand *waiting = l->data;
+
+      l = l->next;
+      if (get_limit (self, waiting) > now)
+        continue;
+      g_queue_remove (&self->queue, waiting);
+      mefota_at_channel_fail (g_steal_pointer (&waiting->task), mefota_at_command_timed_out (waiting, waiting->timeout_ms));
+      mefota_at_command_free (waiting);
+      l = self->queue.head;
+    }
 }
 
 /* While the line takes nothing, more of the same does not help; and an answer without its end would be glued to the next
@@ -52,7 +100,8 @@ try_sync (MefotaAtChannel *self)
 {
   g_autoptr (GBytes) bytes = g_bytes_new_static ("AT\r", 3);
 
-  mefota_at_channel_set_timer (self, self->retry_ms);
+  self->next_try = g_get_monotonic_time () + 1000 * (gint64) self->retry_ms;
+  mefota_at_channel_sync_arm (self);
   if (mefota_at_link_is_writing (self->link) || self->unended != NULL)
     return;
   self->feeding = FALSE;
@@ -123,6 +172,8 @@ mefota_at_channel_sync_stop_unwanted (MefotaAtChannel *self)
 void
 mefota_at_channel_sync_start (MefotaAtChannel *self)
 {
+  for (GList *l = self->queue.head; l != NULL; l = l->next)
+    ((MefotaAtCommand *) l->data)->waits_since = g_get_monotonic_time ();
   mefota_at_sync_start (&self->sync);
   try_sync (self);
 }
@@ -152,7 +203,14 @@ mefota_at_channel_sync_timer (MefotaAtChannel *self)
     case MEFOTA_AT_SYNC_OFF:
       return FALSE;
     case MEFOTA_AT_SYNC_TRYING:
-      try_sync (self);
+      fail_impatient (self);
+      mefota_at_channel_sync_stop_unwanted (self);
+      if (self->closed || self->sync.phase != MEFOTA_AT_SYNC_TRYING)
+        break;
+      if (g_get_monotonic_time () >= self->next_try)
+        try_sync (self);
+      else
+        mefota_at_channel_sync_arm (self);
       break;
     case MEFOTA_AT_SYNC_DRAINING:
       mefota_at_sync_quiet (&self->sync);

@@ -84,8 +84,10 @@ mefota_at_channel_run_next (MefotaAtChannel *self)
 void
 mefota_at_channel_enqueue (MefotaAtChannel *self, MefotaAtCommand *command)
 {
+  command->waits_since = g_get_monotonic_time ();
   g_queue_push_tail (&self->queue, command);
   mefota_at_channel_run_next (self);
+  mefota_at_channel_sync_arm (self);
 }
 
 MefotaAtCommand *
@@ -207,6 +209,8 @@ on_taken (gsize n_bytes, gpointer user_data)
   gsize n = MIN (n_bytes, self->unclaimed);
 
   self->unclaimed -= n;
+  if (self->unclaimed > 0)
+    self->progress_at = g_get_monotonic_time ();
   n_bytes -= n;
   if (n_bytes == 0 || command == NULL)
     return;

@@ -19,7 +19,8 @@ G_BEGIN_DECLS
  * mefota_at_channel_expect_data(). A module that takes commands sees empty ones.
  *
  * After a command's timeout or cancellation the channel re-synchronises by itself before the next one is sent: AT until
- * OK, swallowing as many final result codes as may still come, so that a late answer is given to nobody.
+ * OK, swallowing as many final result codes as may still come, so that a late answer is given to nobody. A command waits
+ * for that as long as for its own answer, not counting the time in which the module takes what was left to be written.
  *
  * Signals (emitted from the main loop, never from within a caller's function; the channel holds a reference on itself):
  *  - "indication" (const MefotaIndication *): every +FOTAIND line that is no answer, in order
@@ -46,7 +47,7 @@ void mefota_at_channel_close (MefotaAtChannel *self);
  * mefota_at_channel_send_async:
  * @command: without line end, such as "AT+CGMR"
  * @extra_prefixes: (nullable): further prefixes of its answer, for the guide's slips ("+FOTAIP:" to AT+FOTAPOLLEN?)
- * @timeout_ms: from the moment its first byte is written
+ * @timeout_ms: from the moment its first byte is written; and before that, at most, for a synchronisation to succeed
  *
  * Errors: MODULE_ERROR (message: the module's own words, explained), TIMEOUT, NOT_PRESENT (hang-up, closed), or
  * G_IO_ERROR_CANCELLED.
@@ -67,6 +68,8 @@ void mefota_at_channel_sync_async (MefotaAtChannel *self, GCancellable *cancella
                                    gpointer user_data);
 gboolean mefota_at_channel_sync_finish (MefotaAtChannel *self, GAsyncResult *result, GError **error);
 
+/* Whether a command sent now has to wait for a synchronisation. */
+gboolean mefota_at_channel_is_out_of_step (MefotaAtChannel *self);
 /* The module may count on up to @n_bytes of data from before this channel was made. */
 void mefota_at_channel_expect_data (MefotaAtChannel *self, gsize n_bytes);
 /* Whether another rate of the line would only add to the confusion: a synchronisation was answered and waits for what

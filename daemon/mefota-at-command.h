@@ -20,6 +20,7 @@ typedef struct
   char *text;
   char **prefixes;
   guint timeout_ms;
+  gint64 waits_since; /* monotonic: in line, without another command before it */
   GTask *task;     /* who waits; NULL between the steps of a data phase */
   gsize unwritten; /* bytes that the tty has not taken, with the line end */
   GPtrArray *lines;

@@ -201,14 +201,17 @@ on_deleted (GObject *source, GAsyncResult *result, gpointer data)
   mefota_way_serial_end_step (self, NULL);
 }
 
-/* The command may have to wait for a synchronisation that finds no end. */
+/* The command may have to wait for a synchronisation, with a module that is still busy with what it got. */
 static void
 delete_package (MefotaWaySerial *self)
 {
+  guint limit = mefota_way_serial_get_data_ms (self, 2 * self->piece);
+
   self->doing = MEFOTA_WAY_SERIAL_DELETING;
-  mefota_way_serial_arm (self, mefota_way_serial_get_data_ms (self, 2 * self->piece));
-  mefota_at_channel_send_async (self->channel, "AT+ZCOMDEL", NULL, self->command_ms, self->io, on_deleted,
-                                g_object_ref (self));
+  mefota_way_serial_arm (self, limit);
+  mefota_at_channel_send_async (self->channel, "AT+ZCOMDEL", NULL,
+                                mefota_at_channel_is_out_of_step (self->channel) ? limit : self->command_ms, self->io,
+                                on_deleted, g_object_ref (self));
 }
 
 static void

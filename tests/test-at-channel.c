@@ -283,8 +283,46 @@ test_stuck (Fixture *f, gconstpointer user_data)
   await (f, "Timeout; ");
   assert_idle (f);
   ask (f, "AT+B", 50, NULL); /* waits for a synchronisation that cannot be sent */
+  await (f, "Timeout; ");
+  ask (f, "AT+C", LONG_MS, NULL);
   unplug (f);
   await (f, "NotPresent; hang-up; ");
+}
+
+/* Nobody waits for ever for a module that has fallen silent: neither the first in line nor one that comes later. */
+static void
+test_impatient (Fixture *f, gconstpointer user_data)
+{
+  expect (f, "AT+A\r", "");
+  ask (f, "AT+A", 20, NULL);
+  await (f, "Timeout; ");
+  expect (f, "AT\r", "");
+  ask (f, "AT+B", LONG_MS, NULL);
+  ask (f, "AT+C", 20, NULL);
+  ask (f, "AT+D", 40, NULL);
+  await (f, "Timeout; Timeout; ");
+  say (f, "\r\nOK\r\n\r\nOK\r\n");
+  expect (f, "AT+B\r", "\r\nb\r\n\r\nOK\r\n");
+  await (f, "b; ");
+  assert_idle (f);
+}
+
+/* Given up by all: nothing wakes up any more, and the next one tries again. */
+static void
+test_impatient_all (Fixture *f, gconstpointer user_data)
+{
+  expect (f, "AT+A\r", "");
+  ask (f, "AT+A", 20, NULL);
+  await (f, "Timeout; ");
+  expect (f, "AT\r", "");
+  ask (f, "AT+B", 20, NULL);
+  await (f, "Timeout; ");
+  await_steps (f);
+  assert_idle (f);
+  expect (f, "AT\r", "\r\nOK\r\n\r\nOK\r\n\r\nOK\r\n");
+  expect (f, "AT+C\r", "\r\nc\r\n\r\nOK\r\n");
+  ask (f, "AT+C", LONG_MS, NULL);
+  await (f, "c; ");
 }
 
 /* ---- What the journal gets ---- */
@@ -496,6 +534,8 @@ main (int argc, char **argv)
   ADD ("drop/timeout", test_drop, "timeout");
   ADD ("paused", test_paused, NULL);
   ADD ("stuck", test_stuck, NULL);
+  ADD ("impatient/others-wait", test_impatient, NULL);
+  ADD ("impatient/all", test_impatient_all, NULL);
   g_test_add_func ("/at-channel/log/format", test_log);
   ADD ("log/order", test_log_order, NULL);
   ADD ("log/masked", test_log_masked, NULL);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A module on USB that hears and says nothing is no absent one: whoever asks it for something is told so in time, again and
+ * again (contract 2.1, "return as soon as …", and [timeouts] command). */
+
+#include "daemon-lab.h"
+
+#include <string.h>
+
+static void
+refuse (DaemonFixture *f, const char *method, GVariant *parameters)
+{
+  g_autofree char *message = daemon_call_error (f, "m0", method, parameters, -1, "Timeout");
+  g_assert_nonnull (strstr (message, "did not answer"));
+}
+
+static GVariant *
+forced (void)
+{
+  return g_variant_new_parsed ("('', {'force': <true>})");
+}
+
+static void
+test_methods (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "[timeouts]\ncommand=0.3\n");
+  SimProcess *sim = lab_sim (f, 0);
+  g_autoptr (GVariant) history = NULL;
+  guint from;
+
+  sim_control (sim, "set mute=forever");
+  from = f->events->len;
+  refuse (f, "SendCommand", g_variant_new ("(su)", "AT+CGMR", 100));
+  refuse (f, "SendCommand", g_variant_new ("(su)", "AT+CGMR", 100));
+  refuse (f, "SetPolling", g_variant_new ("(b)", TRUE));
+  refuse (f, "Upgrade", forced ());
+  refuse (f, "Upgrade", forced ());
+  refuse (f, "Restart", NULL);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "idle");
+  g_assert_cmpuint (f->events->len, ==, from);
+  history = lab_history (f, NULL);
+  g_assert_cmpuint (g_variant_n_children (history), ==, 0);
+
+  /* It wakes up: nothing of all that is done behind everybody's back. */
+  sim_control (sim, "set mute=0");
+  daemon_call_ok (f, "m0", "SendCommand", g_variant_new ("(su)", "AT+CGMR", 20000), -1);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTAPOLLEN=1"), ==, 0);
+  g_assert_cmpuint (sim_count (sim, "rx AT+CFUN=1,1"), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  lab_init (&argc, &argv);
+  g_test_add_func ("/daemon/silent/methods", test_methods);
+  return g_test_run ();
+}
