@@ -6,7 +6,7 @@
 #include "mefota-at-event.h"
 #include "mefota-error.h"
 
-/* How often a refused version is asked for. */
+/* How often a version is asked for that is refused or not answered. */
 #define TRIES 5
 
 /* Identity, one command after the other. The IMEI has three, the first that gives 15 digits counts. */
@@ -149,6 +149,38 @@ wait_for_boot (GTask *task, guint ms)
   g_task_attach_source (task, source, on_pause_over);
 }
 
+/* Takes @task. */
+static void
+go_on (GTask *task)
+{
+  Ask *self = g_task_get_task_data (task);
+
+  if (self->step == VERSION && self->identity->version[0] == '\0' && ++self->tries < TRIES)
+    {
+      wait_for_boot (task, self->probe_ms);
+      g_object_unref (task);
+      return;
+    }
+  self->step++;
+  if (self->step > IMEI && self->identity->imei[0] != '\0')
+    self->step = N_STEPS;
+  next_step (task);
+}
+
+/* It is awake, and does not know the command that it said nothing to. */
+static void
+on_awake (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+
+  if (lines == NULL)
+    g_task_return_error (task, g_steal_pointer (&error));
+  else
+    go_on (g_steal_pointer (&task));
+}
+
 static void
 on_answered (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -159,20 +191,18 @@ on_answered (GObject *source, GAsyncResult *result, gpointer data)
 
   if (error == NULL)
     take_answer (self, (const char *const *) lines);
+  else if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
+    {
+      mefota_at_channel_send_async (MEFOTA_AT_CHANNEL (source), "AT", NULL, self->command_ms,
+                                    g_task_get_cancellable (task), on_awake, g_object_ref (task));
+      return;
+    }
   else if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
-  if (self->step == VERSION && self->identity->version[0] == '\0' && ++self->tries < TRIES)
-    {
-      wait_for_boot (task, self->probe_ms);
-      return;
-    }
-  self->step++;
-  if (self->step > IMEI && self->identity->imei[0] != '\0')
-    self->step = N_STEPS;
-  next_step (g_steal_pointer (&task));
+  go_on (g_steal_pointer (&task));
 }
 
 /* Takes @task. */

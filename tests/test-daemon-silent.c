@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A module on USB that hears and says nothing is no absent one: whoever asks it for something is told so in time, again and
- * again (contract 2.1, "return as soon as …", and [timeouts] command). */
+/* Modules that say little, or nothing. */
 
 #include "daemon-lab.h"
 
@@ -20,6 +19,8 @@ forced (void)
   return g_variant_new_parsed ("('', {'force': <true>})");
 }
 
+/* On USB it is not absent for that: whoever asks it for something is told so in time, again and again (contract 2.1,
+ * "return as soon as …", and [timeouts] command). */
 static void
 test_methods (void)
 {
@@ -49,10 +50,28 @@ test_methods (void)
   g_assert_cmpuint (sim_count (sim, "rx AT+CFUN=1,1"), ==, 0);
 }
 
+/* It answers, so it is not "not yet answering" (contract 2.2), even if there are commands it takes no notice of. */
+static void
+test_few_commands (void)
+{
+  static const char *const faults[] = { "ATE0", "AT+CMEE=2", "AT+CGMI", "AT+CGMM", "AT+CGSN", "AT+FOTAIP?" };
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  SimProcess *sim = lab_add_sim (f, "m0", "usb", IMEI);
+
+  for (guint i = 0; i < G_N_ELEMENTS (faults); i++)
+    sim_control (sim, "set fault=%s silent", faults[i]);
+  daemon_start (f, LAB_USB LAB_TIMEOUTS "command=0.3\n");
+  daemon_await_state (f, "m0", "idle");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, OLD_VERSION);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "Imei"), ==, IMEI); /* by AT+GSN */
+  g_assert_cmpstr (daemon_get_string (f, "m0", "Manufacturer"), ==, "");
+}
+
 int
 main (int argc, char **argv)
 {
   lab_init (&argc, &argv);
   g_test_add_func ("/daemon/silent/methods", test_methods);
+  g_test_add_func ("/daemon/silent/few-commands", test_few_commands);
   return g_test_run ();
 }
