@@ -30,14 +30,6 @@ struct _Call
   char *who;
 };
 
-/* What a skeleton's handlers know. */
-typedef struct
-{
-  MefotaBus *bus;
-  MefotaModule *module;
-  const Method *methods;
-} Target;
-
 static void
 call_free (Call *self)
 {
@@ -464,62 +456,22 @@ on_authorised (GObject *source, GAsyncResult *result, gpointer data)
     call->method->run (call);
 }
 
-/* Connected swapped: all handlers begin with the invocation, whatever arguments come behind it. */
-static gboolean
-on_call (Target *target, GDBusMethodInvocation *invocation)
+void
+mefota_bus_call (MefotaBus *self, MefotaModule *module, GDBusMethodInvocation *invocation)
 {
   const char *name = g_dbus_method_invocation_get_method_name (invocation);
-  const Method *open = target->module == NULL ? find_method (open_methods, name) : NULL;
+  const Method *open = module == NULL ? find_method (open_methods, name) : NULL;
   Call *call = g_new0 (Call, 1);
 
-  call->bus = g_object_ref (target->bus);
-  call->module = target->module != NULL ? g_object_ref (target->module) : NULL;
+  call->bus = g_object_ref (self);
+  call->module = module != NULL ? g_object_ref (module) : NULL;
   call->invocation = invocation;
   call->parameters = g_dbus_method_invocation_get_parameters (invocation);
-  call->method = open != NULL ? open : find_method (target->methods, name);
-  g_return_val_if_fail (call->method != NULL, FALSE);
+  call->method = open != NULL ? open : find_method (module != NULL ? module_methods : manager_methods, name);
+  if (call->method == NULL)
+    g_error ("The interface has a method %s, and the table has none", name);
   if (open != NULL)
     open->run (call);
   else
-    mefota_authority_check_async (target->bus->authority, invocation, call->method->action, on_authorised, call);
-  return TRUE;
-}
-
-static void
-target_free (gpointer data, GClosure *closure)
-{
-  g_free (data);
-}
-
-static void
-connect_methods (MefotaBus *self, gpointer skeleton, MefotaModule *module, const Method *methods)
-{
-  for (const Method *method = methods; method->name != NULL; method++)
-    {
-      g_autoptr (GString) name = g_string_new ("handle");
-      Target *target = g_new0 (Target, 1);
-      target->bus = self;
-      target->module = module;
-      target->methods = methods;
-      for (const char *c = method->name; *c != '\0'; c++)
-        {
-          if (g_ascii_isupper (*c))
-            g_string_append_c (name, '-');
-          g_string_append_c (name, g_ascii_tolower (*c));
-        }
-      g_signal_connect_data (skeleton, name->str, G_CALLBACK (on_call), target, target_free, G_CONNECT_SWAPPED);
-    }
-}
-
-void
-mefota_bus_handle_module (MefotaBus *self, MefotaDbusFota *skeleton, MefotaModule *module)
-{
-  connect_methods (self, skeleton, module, module_methods);
-}
-
-void
-mefota_bus_handle_manager (MefotaBus *self)
-{
-  connect_methods (self, self->manager, NULL, manager_methods);
-  connect_methods (self, self->manager, NULL, open_methods);
+    mefota_authority_check_async (self->authority, invocation, call->method->action, on_authorised, call);
 }

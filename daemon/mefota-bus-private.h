@@ -3,6 +3,7 @@
 
 #include "mefota-bus.h"
 #include "mefota-dbus.h"
+#include "mefota-skeleton.h"
 
 G_BEGIN_DECLS
 
@@ -14,16 +15,15 @@ struct _MefotaBus
   MefotaRegistry *registry;
   MefotaAuthority *authority;
   GDBusObjectManagerServer *server;
-  MefotaDbusFotaManager *manager;
+  MefotaSkeleton *manager;
   GHashTable *exports; /* MefotaModule → Export */
 };
 
 /* Answers with an error of ours, whatever domain it came from. Takes @error. */
 void mefota_bus_return_error (GDBusMethodInvocation *invocation, GError *error);
 
-/* Methods of a module and of the manager: authorise, check, run. */
-void mefota_bus_handle_module (MefotaBus *self, MefotaDbusFota *skeleton, MefotaModule *module);
-void mefota_bus_handle_manager (MefotaBus *self);
+/* A method of @module, or of the manager (NULL): authorise, check, run. */
+void mefota_bus_call (MefotaBus *self, MefotaModule *module, GDBusMethodInvocation *invocation);
 
 /* Tells now what changed of @module. */
 void mefota_bus_flush (MefotaBus *self, MefotaModule *module);

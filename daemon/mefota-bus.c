@@ -14,7 +14,8 @@ typedef struct
 {
   MefotaBus *bus; /* NULL once the bus is closed */
   MefotaModule *module;
-  MefotaDbusFota *skeleton;
+  MefotaSkeleton *skeleton;
+  gboolean can_serial, can_adb; /* as Methods has it */
   guint ahead;
   gboolean flushing;
 } Export;
@@ -35,81 +36,67 @@ mefota_bus_return_error (GDBusMethodInvocation *invocation, GError *error)
 
 /* ---- properties ---- */
 
-/* To set a property costs fifty times what it costs to read it, and every indication comes through here. */
-#define SYNC_STRING(skeleton, property, value)                                          \
-  G_STMT_START                                                                          \
-  {                                                                                     \
-    const char *new_value = (value);                                                    \
-    if (g_strcmp0 (mefota_dbus_fota_get_##property (skeleton), new_value) != 0)         \
-      mefota_dbus_fota_set_##property (skeleton, new_value);                            \
-  }                                                                                     \
-  G_STMT_END
-#define SYNC_NUMBER(skeleton, property, value)                       \
-  G_STMT_START                                                       \
-  {                                                                  \
-    if (mefota_dbus_fota_get_##property (skeleton) != (value))       \
-      mefota_dbus_fota_set_##property (skeleton, (value));           \
-  }                                                                  \
-  G_STMT_END
-
 static void
-sync_methods (MefotaDbusFota *s, const MefotaModuleInfo *info)
+sync_methods (Export *export, const MefotaModuleInfo *info)
 {
-  const char *methods[4] = { "network" };
-  const char *const *told = mefota_dbus_fota_get_methods (s);
+  const char *methods[3] = { "network" };
   gsize n = 1;
 
+  if (mefota_skeleton_get (export->skeleton, "Methods") != NULL && export->can_serial == info->can_serial
+      && export->can_adb == info->can_adb)
+    return;
+  export->can_serial = info->can_serial;
+  export->can_adb = info->can_adb;
   if (info->can_serial)
     methods[n++] = "serial";
   if (info->can_adb)
     methods[n++] = "adb";
-  if (told == NULL || !g_strv_equal (told, methods))
-    mefota_dbus_fota_set_methods (s, methods);
+  mefota_skeleton_set (export->skeleton, "Methods", g_variant_new_strv (methods, (gssize) n));
 }
 
 static void
-sync_last_error (MefotaDbusFota *s, const char *name, const char *message)
+sync_last_error (MefotaSkeleton *s, const char *name, const char *message)
 {
-  GVariant *told = mefota_dbus_fota_get_last_error (s);
+  GVariant *told = mefota_skeleton_get (s, "LastError");
   const char *told_name = NULL;
   const char *told_message = NULL;
 
   if (told != NULL)
     g_variant_get (told, "(&s&s)", &told_name, &told_message);
   if (g_strcmp0 (told_name, name) != 0 || g_strcmp0 (told_message, message) != 0)
-    mefota_dbus_fota_set_last_error (s, g_variant_new ("(ss)", name, message));
+    mefota_skeleton_set (s, "LastError", g_variant_new ("(ss)", name, message));
 }
 
 static void
-sync_upgrade (MefotaDbusFota *s, const MefotaModuleInfo *info)
+sync_upgrade (MefotaSkeleton *s, const MefotaModuleInfo *info)
 {
   const MefotaUpgrade *u = info->upgrade;
   gboolean active = mefota_upgrade_is_active (u);
   gboolean failed = u->result == MEFOTA_RESULT_FAILURE;
 
-  SYNC_STRING (s, operation, mefota_operation_to_word (active ? u->operation : MEFOTA_OPERATION_NONE));
-  SYNC_STRING (s, status, u->status);
-  SYNC_STRING (s, status_argument, u->argument);
-  SYNC_NUMBER (s, progress, u->progress);
-  SYNC_NUMBER (s, started_at, active ? (guint64) u->started_at : 0);
-  SYNC_NUMBER (s, phase_since, active ? (guint64) u->phase_since : 0);
-  SYNC_NUMBER (s, reboots_seen, u->reboots);
-  SYNC_NUMBER (s, overdue, u->overdue);
-  SYNC_NUMBER (s, can_cancel, info->can_cancel);
-  SYNC_NUMBER (s, power_critical, u->power_critical);
-  SYNC_NUMBER (s, confirm_deadline, (guint64) u->confirm_deadline);
-  SYNC_STRING (s, from_version, u->from_version);
-  SYNC_NUMBER (s, download_seconds, u->download_seconds);
-  SYNC_STRING (s, last_upgrade, u->id);
+  mefota_skeleton_set_string (s, "Operation", mefota_operation_to_word (active ? u->operation : MEFOTA_OPERATION_NONE));
+  mefota_skeleton_set_string (s, "Status", u->status);
+  mefota_skeleton_set_string (s, "StatusArgument", u->argument);
+  mefota_skeleton_set_number (s, "Progress", u->progress);
+  mefota_skeleton_set_number (s, "StartedAt", active ? (guint64) u->started_at : 0);
+  mefota_skeleton_set_number (s, "PhaseSince", active ? (guint64) u->phase_since : 0);
+  mefota_skeleton_set_number (s, "RebootsSeen", u->reboots);
+  mefota_skeleton_set_number (s, "Overdue", u->overdue);
+  mefota_skeleton_set_number (s, "CanCancel", info->can_cancel);
+  mefota_skeleton_set_number (s, "PowerCritical", u->power_critical);
+  mefota_skeleton_set_number (s, "ConfirmDeadline", (guint64) u->confirm_deadline);
+  mefota_skeleton_set_string (s, "FromVersion", u->from_version);
+  mefota_skeleton_set_number (s, "DownloadSeconds", u->download_seconds);
+  mefota_skeleton_set_string (s, "LastUpgrade", u->id);
   if (active)
     return; /* the last result stays until this one's end */
-  SYNC_STRING (s, last_result, mefota_result_to_word (u->result));
+  mefota_skeleton_set_string (s, "LastResult", mefota_result_to_word (u->result));
   sync_last_error (s, failed ? mefota_error_get_name (u->error) : "", failed ? u->message : "");
 }
 
 /* How the upgrade before the one that is under way ended; that one is shown by sync_upgrade() when it ends. */
 static void
-show_former_result (MefotaBus *self, MefotaDbusFota *s, const char *id)
+show_former_result (MefotaBus *self, MefotaSkeleton *s, const char *id)
 {
   g_autoptr (GVariant) history = mefota_store_history_list (self->services->store, id, NULL, 1);
   const char *result = mefota_result_to_word (MEFOTA_RESULT_NONE);
@@ -124,31 +111,31 @@ show_former_result (MefotaBus *self, MefotaDbusFota *s, const char *id)
       g_variant_lookup (entry, "error-name", "&s", &name);
       g_variant_lookup (entry, "error-message", "&s", &message);
     }
-  mefota_dbus_fota_set_last_result (s, result);
+  mefota_skeleton_set_string (s, "LastResult", result);
   sync_last_error (s, name, message);
 }
 
 static void
 sync_module (Export *export)
 {
-  MefotaDbusFota *s = export->skeleton;
+  MefotaSkeleton *s = export->skeleton;
   MefotaModuleInfo info;
 
   mefota_module_get_info (export->module, &info);
-  SYNC_STRING (s, imei, info.identity->imei);
-  SYNC_STRING (s, manufacturer, info.identity->manufacturer);
-  SYNC_STRING (s, model, info.identity->model);
-  SYNC_STRING (s, firmware_version, info.identity->version);
-  SYNC_STRING (s, port, info.port);
-  SYNC_STRING (s, physical_path, info.physical_path);
-  SYNC_STRING (s, transport, mefota_transport_to_word (info.transport));
-  sync_methods (s, &info);
-  SYNC_STRING (s, server_address, info.settings->server);
-  SYNC_NUMBER (s, server_port, info.settings->port);
-  SYNC_NUMBER (s, polling_enabled, info.settings->polling);
-  SYNC_NUMBER (s, polling_restart_needed, info.polling_restart_needed);
-  SYNC_STRING (s, target_version, info.settings->target);
-  SYNC_STRING (s, state, mefota_state_to_word (info.state));
+  mefota_skeleton_set_string (s, "Imei", info.identity->imei);
+  mefota_skeleton_set_string (s, "Manufacturer", info.identity->manufacturer);
+  mefota_skeleton_set_string (s, "Model", info.identity->model);
+  mefota_skeleton_set_string (s, "FirmwareVersion", info.identity->version);
+  mefota_skeleton_set_string (s, "Port", info.port);
+  mefota_skeleton_set_string (s, "PhysicalPath", info.physical_path);
+  mefota_skeleton_set_string (s, "Transport", mefota_transport_to_word (info.transport));
+  sync_methods (export, &info);
+  mefota_skeleton_set_string (s, "ServerAddress", info.settings->server);
+  mefota_skeleton_set_number (s, "ServerPort", info.settings->port);
+  mefota_skeleton_set_number (s, "PollingEnabled", info.settings->polling);
+  mefota_skeleton_set_number (s, "PollingRestartNeeded", info.polling_restart_needed);
+  mefota_skeleton_set_string (s, "TargetVersion", info.settings->target);
+  mefota_skeleton_set_string (s, "State", mefota_state_to_word (info.state));
   sync_upgrade (s, &info);
 }
 
@@ -161,10 +148,10 @@ sync_manager (MefotaBus *self)
   for (guint i = 0; i < modules->len; i++)
     g_ptr_array_add (paths,
                      g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (g_ptr_array_index (modules, i)), NULL));
-  g_ptr_array_add (paths, NULL);
-  mefota_dbus_fota_manager_set_modules (self->manager, (const char *const *) paths->pdata);
-  mefota_dbus_fota_manager_set_power_critical (self->manager, mefota_guard_is_critical (self->services->guard));
-  mefota_dbus_fota_manager_set_holds (self->manager, mefota_queue_get_holds (self->services->queue));
+  mefota_skeleton_set (self->manager, "Modules",
+                       g_variant_new_objv ((const char *const *) paths->pdata, (gssize) paths->len));
+  mefota_skeleton_set_number (self->manager, "PowerCritical", mefota_guard_is_critical (self->services->guard));
+  mefota_skeleton_set (self->manager, "Holds", mefota_queue_get_holds (self->services->queue));
 }
 
 /* ---- what modules tell ---- */
@@ -175,8 +162,8 @@ on_changed (MefotaModule *module, gboolean at_once, gpointer data)
   Export *export = data;
 
   sync_module (export);
-  mefota_dbus_fota_manager_set_power_critical (export->bus->manager,
-                                               mefota_guard_is_critical (export->bus->services->guard));
+  mefota_skeleton_set_number (export->bus->manager, "PowerCritical",
+                              mefota_guard_is_critical (export->bus->services->guard));
   if (!at_once)
     return;
   /* The skeleton merges changes until it is idle: a state passed through would never be seen. The module's comes last,
@@ -217,12 +204,9 @@ static void
 on_indication (MefotaModule *module, const MefotaIndication *indication, gpointer data)
 {
   Export *export = data;
-  const char *path = g_dbus_interface_skeleton_get_object_path (G_DBUS_INTERFACE_SKELETON (export->skeleton));
 
-  /* Not by the skeleton's own signal, which goes the long way through libffi. */
-  g_dbus_connection_emit_signal (export->bus->connection, NULL, path, MEFOTA_BUS_NAME, "FotaInd",
-                                 g_variant_new ("(sss)", indication->status, indication->argument, indication->raw),
-                                 NULL);
+  mefota_skeleton_emit (export->skeleton, "FotaInd",
+                        g_variant_new ("(sss)", indication->status, indication->argument, indication->raw));
   if (++export->ahead >= INDICATIONS_AHEAD && !export->flushing)
     {
       export->flushing = TRUE;
@@ -235,7 +219,7 @@ static void
 on_confirm_requested (MefotaModule *module, gint64 deadline, gpointer data)
 {
   Export *export = data;
-  mefota_dbus_fota_emit_confirm_requested (export->skeleton, (guint64) deadline);
+  mefota_skeleton_emit (export->skeleton, "ConfirmRequested", g_variant_new ("(t)", (guint64) deadline));
 }
 
 static void
@@ -246,35 +230,50 @@ on_finished (MefotaModule *module, GVariant *details, gpointer data)
 
   g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
   g_variant_lookup (details, "result", "&s", &result);
-  mefota_dbus_fota_emit_finished (export->skeleton, result, details);
+  mefota_skeleton_emit (export->skeleton, "Finished", g_variant_new ("(s@a{sv})", result, details));
 }
 
 /* ---- coming and going ---- */
 
 static void
+on_module_call (GDBusMethodInvocation *invocation, gpointer data)
+{
+  Export *export = data;
+  mefota_bus_call (export->bus, export->module, invocation);
+}
+
+static void
+on_manager_call (GDBusMethodInvocation *invocation, gpointer data)
+{
+  mefota_bus_call (data, NULL, invocation);
+}
+
+static void
 add_module (MefotaBus *self, MefotaModule *module)
 {
   g_autofree char *path = g_strconcat (MEFOTA_MODULE_PREFIX, mefota_module_get_id (module), NULL);
-  g_autoptr (MefotaDbusObjectSkeleton) object = mefota_dbus_object_skeleton_new (path);
+  g_autoptr (GDBusObjectSkeleton) object = g_dbus_object_skeleton_new (path);
   Export *export = g_rc_box_new0 (Export);
   MefotaModuleInfo info;
 
   export->bus = self;
   export->module = module;
-  export->skeleton = mefota_dbus_fota_skeleton_new ();
-  mefota_dbus_fota_set_id (export->skeleton, mefota_module_get_id (module));
-  mefota_bus_handle_module (self, export->skeleton, module);
+  export->skeleton = mefota_skeleton_new (&org_gosuncn_fota_interface, on_module_call, export);
+  mefota_skeleton_set_string (export->skeleton, "Id", mefota_module_get_id (module));
+  mefota_skeleton_set_string (export->skeleton, "LastResult", mefota_result_to_word (MEFOTA_RESULT_NONE));
+  sync_last_error (export->skeleton, "", "");
   mefota_module_get_info (module, &info);
   if (mefota_upgrade_is_active (info.upgrade))
     show_former_result (self, export->skeleton, info.id);
   sync_module (export);
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (export->skeleton));
   g_hash_table_insert (self->exports, g_object_ref (module), export);
   g_signal_connect (module, "changed", G_CALLBACK (on_changed), export);
   g_signal_connect (module, "indication", G_CALLBACK (on_indication), export);
   g_signal_connect (module, "confirm-requested", G_CALLBACK (on_confirm_requested), export);
   g_signal_connect (module, "finished", G_CALLBACK (on_finished), export);
-  mefota_dbus_object_skeleton_set_fota (object, export->skeleton);
-  g_dbus_object_manager_server_export (self->server, G_DBUS_OBJECT_SKELETON (object));
+  g_dbus_object_skeleton_add_interface (object, G_DBUS_INTERFACE_SKELETON (export->skeleton));
+  g_dbus_object_manager_server_export (self->server, object);
 }
 
 static void
@@ -373,12 +372,12 @@ mefota_bus_new (GDBusConnection *connection, MefotaServices *services, MefotaReg
   self->registry = registry;
   self->authority = mefota_authority_new (connection, MEFOTA_GROUP);
   self->server = g_dbus_object_manager_server_new (MEFOTA_OBJECT_ROOT);
-  self->manager = mefota_dbus_fota_manager_skeleton_new ();
-  mefota_dbus_fota_manager_set_version (self->manager, MEFOTA_VERSION);
-  mefota_bus_handle_manager (self);
+  self->manager = mefota_skeleton_new (&org_gosuncn_fota_manager_interface, on_manager_call, self);
+  mefota_skeleton_set_string (self->manager, "Version", MEFOTA_VERSION);
   for (guint i = 0; i < modules->len; i++)
     add_module (self, g_ptr_array_index (modules, i));
   sync_manager (self);
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (self->manager));
   g_signal_connect (registry, "added", G_CALLBACK (on_added), self);
   g_signal_connect (registry, "removed", G_CALLBACK (on_removed), self);
   g_signal_connect (services->queue, "changed", G_CALLBACK (on_queue_changed), self);
