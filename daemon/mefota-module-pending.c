@@ -51,7 +51,7 @@ mefota_module_drop_pending (MefotaModule *self)
   if (self->pending == NULL)
     return;
   g_clear_pointer (&self->pending, mefota_upgrade_free);
-  if (!mefota_module_save (self, self->upgrade, &error))
+  if (!mefota_module_save_anyhow (self, self->upgrade, &error))
     g_warning ("%s: %s", self->id, error->message);
 }
 

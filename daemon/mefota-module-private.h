@@ -98,7 +98,9 @@ void mefota_module_inhibit (MefotaModule *self);
 void mefota_module_restore (MefotaModule *self);
 /* Writes @upgrade as this place's record. Errors: STORAGE_FAILED */
 gboolean mefota_module_save (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error);
-/* The same of the upgrade under way, which goes on whatever the disk says. */
+/* The same for what is so whatever the disk says: it is written later if it cannot be now. */
+gboolean mefota_module_save_anyhow (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error);
+/* The same of the upgrade under way. */
 void mefota_module_save_or_warn (MefotaModule *self);
 /* Puts an end into history and journal. */
 void mefota_module_record_end (MefotaModule *self, GVariant *details);

@@ -8,24 +8,35 @@
 #include "mefota-error.h"
 #include "mefota-journal.h"
 
-gboolean
-mefota_module_save (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error)
+/* Floating. */
+static GVariant *
+make_record (MefotaModule *self, const MefotaUpgrade *upgrade)
 {
   g_autoptr (GVariant) plain = g_variant_ref_sink (mefota_upgrade_to_variant (upgrade));
-  g_autoptr (GVariant) record = NULL;
   GVariantDict dict;
 
   g_variant_dict_init (&dict, plain);
   g_variant_dict_insert (&dict, "physical-path", "s", self->physical_path);
-  record = g_variant_ref_sink (g_variant_dict_end (&dict));
-  return mefota_store_save (self->services->store, MEFOTA_STORE_PLACE, self->id, record, error);
+  return g_variant_dict_end (&dict);
+}
+
+gboolean
+mefota_module_save (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error)
+{
+  return mefota_store_save (self->services->store, MEFOTA_STORE_PLACE, self->id, make_record (self, upgrade), error);
+}
+
+gboolean
+mefota_module_save_anyhow (MefotaModule *self, const MefotaUpgrade *upgrade, GError **error)
+{
+  return mefota_store_keep (self->services->store, MEFOTA_STORE_PLACE, self->id, make_record (self, upgrade), error);
 }
 
 void
 mefota_module_save_or_warn (MefotaModule *self)
 {
   g_autoptr (GError) error = NULL;
-  if (!mefota_module_save (self, self->upgrade, &error))
+  if (!mefota_module_save_anyhow (self, self->upgrade, &error))
     g_warning ("%s: the upgrade goes on but cannot be recorded: %s", self->id, error->message);
 }
 

@@ -20,7 +20,7 @@ void
 mefota_transfer_save_or_warn (MefotaTransfer *self)
 {
   g_autoptr (GError) error = NULL;
-  if (!mefota_module_save (self->module, mefota_transfer_get_upgrade (self), &error))
+  if (!mefota_module_save_anyhow (self->module, mefota_transfer_get_upgrade (self), &error))
     g_warning ("%s: the transfer goes on but cannot be recorded: %s", self->module->id, error->message);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define G_LOG_DOMAIN "mefota"
 
-#include "mefota-store.h"
+#include "mefota-store-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,32 +12,10 @@
 #include "mefota-error.h"
 #include "mefota-record.h"
 
-#define HISTORY "history"
 #define SUFFIX ".state"
 #define SUFFIX_BROKEN ".broken"
 #define KEY_MAX 128
 #define FILE_MAX (1024 * 1024)
-
-/* A history entry in memory. The file is named by a number that only grows, so that the order of the entries does not
- * depend on a clock that a gateway without a battery sets back at every start. */
-typedef struct
-{
-  guint64 serial;
-  GVariant *record;
-} Entry;
-
-struct _MefotaStore
-{
-  char *directory;
-  GPtrArray *history; /* of Entry, oldest first; NULL until it is needed */
-};
-
-static void
-entry_free (Entry *entry)
-{
-  g_variant_unref (entry->record);
-  g_free (entry);
-}
 
 /* --- names ----------------------------------------------------------------------------------------------------- */
 
@@ -140,7 +118,7 @@ remove_left_overs (MefotaStore *self, const char *kind)
 MefotaStore *
 mefota_store_new (const char *directory)
 {
-  static const char *const kinds[] = { MEFOTA_STORE_PLACE, MEFOTA_STORE_IMEI, MEFOTA_STORE_LOGS, HISTORY };
+  static const char *const kinds[] = { MEFOTA_STORE_PLACE, MEFOTA_STORE_IMEI, MEFOTA_STORE_LOGS, MEFOTA_STORE_HISTORY };
   MefotaStore *self;
 
   g_return_val_if_fail (directory != NULL, NULL);
@@ -160,6 +138,9 @@ mefota_store_new (const char *directory)
 void
 mefota_store_free (MefotaStore *self)
 {
+  mefota_store_settle_all (self);
+  g_clear_handle_id (&self->retry_id, g_source_remove);
+  g_clear_pointer (&self->owed, g_ptr_array_unref);
   g_clear_pointer (&self->history, g_ptr_array_unref);
   g_free (self->directory);
   g_free (self);
@@ -174,27 +155,50 @@ mefota_store_get_directory (MefotaStore *self)
 /* --- dictionaries ---------------------------------------------------------------------------------------------- */
 
 gboolean
+mefota_store_write (MefotaStore *self, const char *path, const char *text, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  if (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600,
+                                &local_error))
+    return TRUE;
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED,
+               "The state cannot be saved: %s. Make room in %s, or correct its permissions.", local_error->message,
+               self->directory);
+  return FALSE;
+}
+
+static gboolean
+save (MefotaStore *self, const char *kind, const char *key, GVariant *record, gboolean owe, GError **error)
+{
+  g_autofree char *path = build_record_path (self, kind, key, error);
+  g_autofree char *text = path != NULL ? mefota_record_to_text (record, error) : NULL;
+
+  if (text == NULL)
+    return FALSE;
+  if (!ensure_sub_folder (self, kind, error) || !mefota_store_write (self, path, text, error))
+    {
+      if (owe)
+        mefota_store_owe (self, path, text);
+      return FALSE;
+    }
+  mefota_store_settle (self, path);
+  mefota_store_settle_all (self); /* there is room */
+  return TRUE;
+}
+
+gboolean
 mefota_store_save (MefotaStore *self, const char *kind, const char *key, GVariant *dictionary, GError **error)
 {
   g_autoptr (GVariant) record = g_variant_ref_sink (dictionary);
-  g_autofree char *path = build_record_path (self, kind, key, error);
-  g_autofree char *text = NULL;
-  g_autoptr (GError) local_error = NULL;
+  return save (self, kind, key, record, FALSE, error);
+}
 
-  if (path == NULL)
-    return FALSE;
-  text = mefota_record_to_text (record, error);
-  if (text == NULL || !ensure_sub_folder (self, kind, error))
-    return FALSE;
-  if (!g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600,
-                                 &local_error))
-    {
-      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED,
-                   "The state cannot be saved: %s. Make room in %s, or correct its permissions.", local_error->message,
-                   self->directory);
-      return FALSE;
-    }
-  return TRUE;
+gboolean
+mefota_store_keep (MefotaStore *self, const char *kind, const char *key, GVariant *dictionary, GError **error)
+{
+  g_autoptr (GVariant) record = g_variant_ref_sink (dictionary);
+  return save (self, kind, key, record, TRUE, error);
 }
 
 /* Keeps a file nobody understands for those who look into it, out of the daemon's way. */
@@ -246,6 +250,7 @@ mefota_store_remove (MefotaStore *self, const char *kind, const char *key, GErro
 
   if (path == NULL)
     return FALSE;
+  mefota_store_settle (self, path);
   if (g_unlink (path) < 0)
     {
       if (errno == ENOENT)
@@ -283,150 +288,6 @@ mefota_store_list (MefotaStore *self, const char *kind)
   g_ptr_array_sort (keys, compare_names);
   g_ptr_array_add (keys, NULL);
   return (char **) g_ptr_array_free (keys, FALSE);
-}
-
-/* --- history --------------------------------------------------------------------------------------------------- */
-
-static const char *
-get_string (GVariant *record, const char *key)
-{
-  const char *value = "";
-
-  g_variant_lookup (record, key, "&s", &value);
-  return value;
-}
-
-/* Sorts as the number does. */
-static char *
-entry_key (guint64 serial)
-{
-  return g_strdup_printf ("%020" G_GUINT64_FORMAT, serial);
-}
-
-static void
-forget_entry (MefotaStore *self, guint index)
-{
-  const Entry *entry = g_ptr_array_index (self->history, index);
-  g_autofree char *key = entry_key (entry->serial);
-  g_autoptr (GError) error = NULL;
-
-  if (!mefota_store_remove (self, HISTORY, key, &error))
-    g_warning ("%s", error->message);
-  g_ptr_array_remove_index (self->history, index);
-}
-
-static GPtrArray *
-ensure_history (MefotaStore *self)
-{
-  g_auto (GStrv) keys = NULL;
-
-  if (self->history != NULL)
-    return self->history;
-  self->history = g_ptr_array_new_with_free_func ((GDestroyNotify) entry_free);
-  keys = mefota_store_list (self, HISTORY);
-  for (guint i = 0; keys[i] != NULL; i++)
-    {
-      guint64 serial;
-      Entry *entry;
-      GVariant *record;
-
-      if (strlen (keys[i]) != 20 || !g_ascii_string_to_unsigned (keys[i], 10, 0, G_MAXINT64, &serial, NULL))
-        continue;
-      record = mefota_store_load (self, HISTORY, keys[i]);
-      if (record == NULL)
-        continue;
-      entry = g_new0 (Entry, 1);
-      entry->serial = serial;
-      entry->record = record;
-      g_ptr_array_add (self->history, entry);
-    }
-  while (self->history->len > MEFOTA_STORE_HISTORY_MAX)
-    forget_entry (self, 0);
-  return self->history;
-}
-
-static Entry *
-find_entry (MefotaStore *self, const char *id)
-{
-  GPtrArray *history = ensure_history (self);
-
-  for (guint i = history->len; i > 0; i--)
-    {
-      Entry *entry = g_ptr_array_index (history, i - 1);
-      if (g_str_equal (get_string (entry->record, "id"), id))
-        return entry;
-    }
-  return NULL;
-}
-
-gboolean
-mefota_store_history_put (MefotaStore *self, GVariant *record, GError **error)
-{
-  g_autoptr (GVariant) sunk = g_variant_ref_sink (record);
-  GPtrArray *history = ensure_history (self);
-  const char *id = g_variant_is_of_type (sunk, G_VARIANT_TYPE_VARDICT) ? get_string (sunk, "id") : "";
-  Entry *entry = NULL;
-  const Entry *last = history->len > 0 ? g_ptr_array_index (history, history->len - 1) : NULL;
-  guint64 serial;
-  g_autofree char *key = NULL;
-
-  if (*id == '\0')
-    {
-      g_set_error_literal (error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED,
-                           "A history entry without an id cannot be saved. Please report this as a bug.");
-      return FALSE;
-    }
-  entry = find_entry (self, id);
-  serial = entry != NULL ? entry->serial : last != NULL ? last->serial + 1 : 1;
-  key = entry_key (serial);
-  if (!mefota_store_save (self, HISTORY, key, sunk, error))
-    return FALSE;
-
-  if (entry != NULL)
-    g_clear_pointer (&entry->record, g_variant_unref);
-  else
-    {
-      entry = g_new0 (Entry, 1);
-      entry->serial = serial;
-      g_ptr_array_add (history, entry);
-    }
-  entry->record = g_steal_pointer (&sunk);
-  while (history->len > MEFOTA_STORE_HISTORY_MAX)
-    forget_entry (self, 0);
-  return TRUE;
-}
-
-GVariant *
-mefota_store_history_get (MefotaStore *self, const char *id)
-{
-  const Entry *entry = id != NULL && *id != '\0' ? find_entry (self, id) : NULL;
-
-  return entry != NULL ? g_variant_ref (entry->record) : NULL;
-}
-
-static gboolean
-is_wanted (GVariant *record, const char *key, const char *value)
-{
-  return value == NULL || *value == '\0' || g_str_equal (get_string (record, key), value);
-}
-
-GVariant *
-mefota_store_history_list (MefotaStore *self, const char *module, const char *imei, guint limit)
-{
-  GPtrArray *history = ensure_history (self);
-  GVariantBuilder builder;
-  guint n = 0;
-
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
-  for (guint i = history->len; i > 0 && (limit == 0 || n < limit); i--)
-    {
-      const Entry *entry = g_ptr_array_index (history, i - 1);
-      if (!is_wanted (entry->record, "module", module) || !is_wanted (entry->record, "imei", imei))
-        continue;
-      g_variant_builder_add_value (&builder, entry->record);
-      n++;
-    }
-  return g_variant_ref_sink (g_variant_builder_end (&builder));
 }
 
 /* --- other files ----------------------------------------------------------------------------------------------- */
