@@ -282,6 +282,11 @@ sim_at_received (MefotaSim *self, const guint8 *bytes, gsize length)
     {
       gsize used = 1;
 
+      if (self->stalled)
+        {
+          g_byte_array_append (self->held, bytes, (guint) length);
+          return;
+        }
       if (self->data_stage != SIM_DATA_NONE)
         used = sim_data_feed (self, bytes, length);
       else

@@ -173,10 +173,15 @@ sim_data_feed (MefotaSim *self, const guint8 *bytes, gsize length)
 void
 sim_data_resume (MefotaSim *self)
 {
+  g_autoptr (GBytes) held = NULL;
+
   if (!self->stalled)
     return;
+  held = g_byte_array_free_to_bytes (self->held);
+  self->held = g_byte_array_new ();
   self->stalled = FALSE;
   sim_port_set_reading (self->port, TRUE);
+  sim_at_received (self, g_bytes_get_data (held, NULL), g_bytes_get_size (held));
 }
 
 void
@@ -196,6 +201,7 @@ sim_data_reset (MefotaSim *self)
   if (self->data_stage != SIM_DATA_NONE)
     self->package_spoilt = TRUE;
   self->data_stage = SIM_DATA_NONE;
+  g_byte_array_set_size (self->held, 0);
   sim_data_resume (self);
 }
 

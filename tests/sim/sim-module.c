@@ -385,6 +385,7 @@ mefota_sim_finalize (GObject *object)
   g_string_free (self->input, TRUE);
   g_string_free (self->early, TRUE);
   g_checksum_free (self->checksum);
+  g_byte_array_unref (self->held);
   g_free (self->command);
   g_free (self->target);
   g_free (self->server_default);
@@ -416,6 +417,7 @@ mefota_sim_init (MefotaSim *self)
   self->early = g_string_new (NULL);
   self->lines = g_queue_new ();
   self->checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  self->held = g_byte_array_new ();
   self->verbose = TRUE;
 }
 

@@ -93,6 +93,7 @@ struct _MefotaSim
   char *pushed_sha256;
   guint64 data_total; /* of this package, refused pieces included */
   gboolean stalled;
+  GByteArray *held; /* what was read already when it stalled */
   gboolean adb;
   SimAdb *adbd;
 };
