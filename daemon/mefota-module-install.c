@@ -8,6 +8,7 @@
 
 #include "mefota-error.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 
 #define PACKAGES "packages"
@@ -277,26 +278,33 @@ mefota_module_drop_package (MefotaModule *self)
   g_clear_pointer (&u->package, g_free);
 }
 
-/* "m0" and "m0-2" are m0's; an id has no '-'. */
 static gboolean
-is_copy_of (const char *name, const char *id)
+is_needed (GPtrArray *modules, const char *name)
 {
-  gsize length = strlen (id);
-  return strncmp (name, id, length) == 0 && (name[length] == '\0' || name[length] == '-');
+  for (guint i = 0; i < modules->len; i++)
+    {
+      const MefotaUpgrade *u = ((MefotaModule *) g_ptr_array_index (modules, i))->upgrade;
+      g_autofree char *needed = needs_package (u) && u->package != NULL ? g_path_get_basename (u->package) : NULL;
+      if (g_strcmp0 (needed, name) == 0)
+        return TRUE;
+    }
+  return FALSE;
 }
 
 void
-mefota_module_sweep_packages (MefotaModule *self)
+mefota_module_sweep_packages (MefotaStore *store, GPtrArray *modules)
 {
-  g_autofree char *folder = g_build_filename (mefota_store_get_directory (self->services->store), PACKAGES, NULL);
+  g_autofree char *folder = g_build_filename (mefota_store_get_directory (store), PACKAGES, NULL);
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
 
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree char *path = g_build_filename (folder, name, NULL);
-      if (is_copy_of (name, self->id)
-          && !(needs_package (self->upgrade) && g_strcmp0 (path, self->upgrade->package) == 0))
-        g_unlink (path);
+      if (is_needed (modules, name))
+        continue;
+      g_message ("removes %s, a package that no upgrade needs", path);
+      if (g_unlink (path) != 0)
+        g_warning ("%s cannot be removed: %s", path, g_strerror (errno));
     }
 }

@@ -158,8 +158,6 @@ gboolean mefota_module_can_adb (MefotaModule *self);
 gboolean mefota_module_check_adb (MefotaModule *self, GError **error);
 /* "1-1.2", or NULL if the place is not known or not on USB. */
 char *mefota_module_get_usb_path (MefotaModule *self);
-/* Copies that no upgrade needs go: those of a daemon that was killed while it made one. */
-void mefota_module_sweep_packages (MefotaModule *self);
 /* self->package, from the copy that the upgrade names. Errors: as mefota_package_open() */
 gboolean mefota_module_open_package (MefotaModule *self, GError **error);
 /* self->package is there and a slot is taken: from here to the module's readiness; @task is answered then. */

@@ -399,7 +399,6 @@ mefota_module_new (MefotaServices *services, const char *id, const char *physica
   g_signal_connect (services->queue, "changed", G_CALLBACK (on_queue_changed), self);
   mefota_module_restore (self);
   mefota_module_keep_place (self);
-  mefota_module_sweep_packages (self);
   mefota_link_expect_data (self->link, self->upgrade->state == MEFOTA_STATE_TRANSFERRING ? self->upgrade->piece : 0);
   self->shown = mefota_module_get_state (self);
   mefota_module_keep (self, 0);

@@ -241,6 +241,7 @@ mefota_registry_load (MefotaRegistry *self)
   g_signal_connect (self->udev, "removed", G_CALLBACK (on_port_removed), self);
   mefota_udev_start (self->udev);
   add_unfinished (self);
+  mefota_module_sweep_packages (self->services->store, self->modules);
 }
 
 void

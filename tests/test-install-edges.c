@@ -123,11 +123,39 @@ test_kill_before (void)
   install_assert_success (&t);
 }
 
+/* Copies that killed daemons left behind, of modules that are there or not, go at the next start; what is needed stays. */
+static void
+test_sweep (void)
+{
+  g_auto (Install) t = install_new (PIECE, "stall-after=100000", "");
+  g_autofree char *needed = daemon_path (t.f, "state/packages/m0");
+  const char *const stray[] = { "state/packages/m0-3", "state/packages/m01", "state/packages/usb_1_1_2" };
+
+  install_begin (&t);
+  sim_await (t.sim, "stalled ");
+  daemon_kill (t.f);
+  for (guint i = 0; i < G_N_ELEMENTS (stray); i++)
+    {
+      g_autofree char *path = daemon_path (t.f, stray[i]);
+      g_assert_true (g_file_set_contents (path, "x", 1, NULL));
+    }
+  daemon_start (t.f, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (stray); i++)
+    {
+      g_autofree char *path = daemon_path (t.f, stray[i]);
+      g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+    }
+  g_assert_true (g_file_test (needed, G_FILE_TEST_EXISTS));
+  sim_control (t.sim, "set stall-after=0");
+  install_assert_success (&t);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/install-edges/kill", test_kill);
   g_test_add_func ("/install-edges/kill-before", test_kill_before);
+  g_test_add_func ("/install-edges/sweep", test_sweep);
   return g_test_run ();
 }

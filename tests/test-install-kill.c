@@ -90,23 +90,6 @@ test_kill_and_cancel (void)
   g_assert_cmpuint (sim_count (t.sim, "package "), ==, 0);
 }
 
-/* A copy that a killed daemon left behind goes at the next start. */
-static void
-test_sweep (void)
-{
-  g_auto (Install) t = install_new (10, "quiet=false", "");
-  g_autofree char *ours = daemon_path (t.f, "state/packages/m0-3");
-  g_autofree char *others = daemon_path (t.f, "state/packages/m01");
-
-  install_begin (&t);
-  install_assert_success (&t);
-  daemon_kill (t.f);
-  g_assert_true (g_file_set_contents (ours, "x", 1, NULL) && g_file_set_contents (others, "x", 1, NULL));
-  daemon_start (t.f, NULL);
-  g_assert_false (g_file_test (ours, G_FILE_TEST_EXISTS));
-  g_assert_true (g_file_test (others, G_FILE_TEST_EXISTS));
-}
-
 /* ---- memory and latency ---- */
 
 static guint64
@@ -180,7 +163,6 @@ main (int argc, char **argv)
   g_test_add_func ("/install-kill/around", test_kill_around);
   g_test_add_func ("/install-kill/power-cut", test_power_cut);
   g_test_add_func ("/install-kill/cancel", test_kill_and_cancel);
-  g_test_add_func ("/install-kill/sweep", test_sweep);
   g_test_add_func ("/install-kill/memory", test_memory);
   g_test_add_func ("/install-kill/latency", test_latency);
   return g_test_run ();
