@@ -264,6 +264,19 @@ write_config (DaemonFixture *self, const char *config)
   g_assert_true (g_file_set_contents (path, text->str, -1, NULL));
 }
 
+/* What the daemon is run by. */
+static void
+add_prefix (GStrvBuilder *command)
+{
+  const char *prefix = g_getenv ("MEFOTAD_PREFIX");
+  g_auto (GStrv) words = NULL;
+
+  if (prefix == NULL || prefix[0] == '\0')
+    return;
+  g_assert_true (g_shell_parse_argv (prefix, NULL, &words, NULL));
+  g_strv_builder_addv (command, (const char **) words);
+}
+
 void
 daemon_start (DaemonFixture *self, const char *config)
 {
@@ -271,10 +284,16 @@ daemon_start (DaemonFixture *self, const char *config)
   g_autofree char *state = daemon_path (self, "state");
   g_autofree char *run = daemon_path (self, "run");
   g_autofree char *log = daemon_path (self, "log");
+  const char *argv[] = { program ("MEFOTAD"), "--config", conf, "--state-dir", state, "--verbose", NULL };
+  g_autoptr (GStrvBuilder) command = g_strv_builder_new ();
+  g_auto (GStrv) words = NULL;
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
   g_autoptr (GError) error = NULL;
 
   g_assert_null (self->daemon);
+  add_prefix (command);
+  g_strv_builder_addv (command, argv);
+  words = g_strv_builder_end (command);
   if (config != NULL)
     write_config (self, config);
   g_subprocess_launcher_set_child_setup (launcher, die_with_the_test, NULL, NULL);
@@ -285,8 +304,7 @@ daemon_start (DaemonFixture *self, const char *config)
   g_subprocess_launcher_unsetenv (launcher, "NOTIFY_SOCKET");
   g_subprocess_launcher_unsetenv (launcher, "G_DEBUG"); /* a fault in a module is no fault of ours */
   g_subprocess_launcher_take_stderr_fd (launcher, g_open (log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  self->daemon = g_subprocess_launcher_spawn (launcher, &error, program ("MEFOTAD"), "--config", conf, "--state-dir", state,
-                                              "--verbose", NULL);
+  self->daemon = g_subprocess_launcher_spawnv (launcher, (const char *const *) words, &error);
   g_assert_no_error (error);
   DAEMON_AWAIT (self, self->daemon_there);
   daemon_read_all (self);
@@ -310,6 +328,12 @@ end_daemon (DaemonFixture *self, int signal_number)
   DAEMON_AWAIT (self, ended && !self->daemon_there);
   if (signal_number == SIGTERM)
     {
+      if (!g_subprocess_get_successful (daemon))
+        {
+          g_autofree char *log = daemon_read_log (self);
+          gsize length = strlen (log);
+          g_printerr ("# daemon:\n%s\n", log + (length > 6000 ? length - 6000 : 0));
+        }
       g_assert_true (g_subprocess_get_if_exited (daemon));
       g_assert_cmpint (g_subprocess_get_exit_status (daemon), ==, 0);
     }

@@ -12,7 +12,8 @@ G_BEGIN_DECLS
  * own. Everything is watched by the test's main context: what the daemon signals and what the modules report is kept in
  * order, and every wait ends the test after DAEMON_DEADLINE seconds, with the daemon's log and the modules' last events.
  *
- * Paths of the programs come from the environment: MEFOTAD and MEFOTA_SIM.
+ * Paths of the programs come from the environment: MEFOTAD and MEFOTA_SIM. MEFOTAD_PREFIX may name a command, with its
+ * arguments, that the daemon is run by.
  */
 #define DAEMON_DEADLINE 60
 
