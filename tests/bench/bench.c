@@ -388,19 +388,35 @@ bench_rounds (guint usual)
 
 /* ---- the table ---- */
 
+static const char *current_title;
+
 void
 bench_head (const char *title, const char *floor)
 {
+  current_title = title;
   printf ("%-46s %12s %12s %8s   %s\n", title, "mefota", floor, "ratio", "goal");
 }
 
-static void
-print_value (double value)
+static char *
+format_value (double value)
 {
-  if (isnan (value))
-    printf (" %12s", "");
-  else
-    printf (" %12.*f", value < 100 && value > 0 ? 1 : 0, value);
+  return isnan (value) ? g_strdup ("") : g_strdup_printf ("%.*f", value < 100 && value > 0 ? 1 : 0, value);
+}
+
+/* A row for the README. */
+static void
+append_row (const char *label, const char *ours, const char *floor, const char *ratio, const char *sign, double goal,
+            gboolean met)
+{
+  const char *path = g_getenv ("MEFOTA_BENCH_TABLE");
+  FILE *file = path != NULL ? fopen (path, "a") : NULL;
+  g_autofree char *wanted = isnan (goal) ? g_strdup ("") : g_strdup_printf ("%s %g", sign[0] == '<' ? "≤" : "≥", goal);
+
+  if (file == NULL)
+    return;
+  fprintf (file, "| %s: %s | %s | %s | %s | %s | %s |\n", current_title, label, ours, floor, ratio, wanted,
+           isnan (goal) ? "" : met ? "yes" : "no");
+  fclose (file);
 }
 
 static void
@@ -408,18 +424,17 @@ print_line (const char *what, const char *unit, double ours, double floor, doubl
             gboolean met)
 {
   g_autofree char *label = unit[0] != '\0' ? g_strdup_printf ("%s, %s", what, unit) : g_strdup (what);
+  g_autofree char *our_value = format_value (ours);
+  g_autofree char *floor_value = format_value (floor);
+  g_autofree char *factor = isnan (ratio) ? g_strdup ("") : g_strdup_printf ("%.2f", ratio);
 
   printf ("%-46s", label);
-  print_value (ours);
-  print_value (floor);
-  if (isnan (ratio))
-    printf (" %8s", "");
-  else
-    printf (" %8.2f", ratio);
+  printf (" %12s %12s %8s", our_value, floor_value, factor);
   if (!isnan (goal))
     printf ("   %s %g: %s", sign, goal, met ? "met" : "MISSED");
   printf ("\n");
   fflush (stdout);
+  append_row (label, our_value, floor_value, factor, sign, goal, met);
 }
 
 void

@@ -70,6 +70,7 @@ double bench_quantile (GArray *values, double quantile);
 /* How much to do: @usual, times MEFOTA_BENCH_SCALE (1 if unset). */
 guint bench_rounds (guint usual);
 
+/* Rows are also appended to the file MEFOTA_BENCH_TABLE, if that is set (tests/bench/table). @title is kept. */
 void bench_head (const char *title, const char *floor);
 /* A line: what was measured, ours, the floor's (NAN: none), and the goal for their ratio. */
 void bench_ratio (const char *what, double ours, double floor, double ratio, const char *unit, double at_most);
