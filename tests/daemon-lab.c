@@ -38,10 +38,16 @@ const char lab_quick[] = "on AT+FOTACTR\n"
                          "ind SUCCESS_END\n";
 
 void
-lab_init (int *argc, char ***argv)
+lab_use_memory (void)
 {
   if (g_access ("/dev/shm", W_OK) == 0)
     g_setenv ("TMPDIR", "/dev/shm", TRUE);
+}
+
+void
+lab_init (int *argc, char ***argv)
+{
+  lab_use_memory ();
   g_test_init (argc, argv, NULL);
 }
 

@@ -24,8 +24,10 @@ extern const char lab_steps[];
 /* The same, without standing still. */
 extern const char lab_quick[];
 
-/* g_test_init(), with temporary folders in memory where there is such a place: writing durably to a disk takes time, and
- * where others are at work the daemon, which watches the folders above its ports, never sleeps. */
+/* Temporary folders in memory, where there is such a place: writing durably to a disk takes time, and where others are
+ * at work the daemon, which watches the folders above its ports, never sleeps. */
+void lab_use_memory (void);
+/* g_test_init(), with those. */
 void lab_init (int *argc, char ***argv);
 
 /* The daemon with one idle module m0 that plays @script (nullable); @config comes behind LAB_USB or LAB_UART and their
