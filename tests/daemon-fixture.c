@@ -284,7 +284,8 @@ daemon_start (DaemonFixture *self, const char *config)
   g_autofree char *state = daemon_path (self, "state");
   g_autofree char *run = daemon_path (self, "run");
   g_autofree char *log = daemon_path (self, "log");
-  const char *argv[] = { program ("MEFOTAD"), "--config", conf, "--state-dir", state, "--verbose", NULL };
+  const char *argv[] = { program ("MEFOTAD"), "--config", conf, "--state-dir", state,
+                         self->quiet ? NULL : "--verbose", NULL };
   g_autoptr (GStrvBuilder) command = g_strv_builder_new ();
   g_auto (GStrv) words = NULL;
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);

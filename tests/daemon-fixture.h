@@ -47,6 +47,7 @@ typedef struct
   char *address; /* where the daemon finds the bus; NULL: where it is */
   GDBusConnection *connection;
   GPtrArray *sims; /* of SimProcess */
+  gboolean quiet;  /* the daemon tells no details */
   GSubprocess *daemon; /* NULL while it does not run */
   gboolean daemon_there; /* it owns its name */
   GPtrArray *events;   /* of DaemonEvent, all since the start */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How the upgrade of a cell comes to a state and leaves it: the module's part, and the part of who wants it upgraded. */
+/* How the upgrade of a cell comes to a state and leaves it: the module's part, and that of who wants it upgraded. */
 
 #include "fault-play.h"
 
