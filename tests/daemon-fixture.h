@@ -93,6 +93,8 @@ void daemon_call_ok (DaemonFixture *self, const char *module, const char *method
 char *daemon_call_error (DaemonFixture *self, const char *module, const char *method, GVariant *parameters, int fd,
                          const char *error_name);
 
+/* GetManagedObjects. */
+GVariant *daemon_call_objects (DaemonFixture *self, GError **error);
 /* Reads all properties anew; daemon_start() has done so. */
 void daemon_read_all (DaemonFixture *self);
 /* Reads one property anew. */

@@ -288,12 +288,17 @@ take_manager (DaemonFixture *self, GVariant *reply)
   take_properties (self, ROOT, properties);
 }
 
+GVariant *
+daemon_call_objects (DaemonFixture *self, GError **error)
+{
+  return call_path (self, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, -1, take_objects, error);
+}
+
 void
 daemon_read_all (DaemonFixture *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) objects = call_path (self, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, -1,
-                                            take_objects, &error);
+  g_autoptr (GVariant) objects = daemon_call_objects (self, &error);
   g_autoptr (GVariant) manager = NULL;
 
   g_assert_no_error (error);
