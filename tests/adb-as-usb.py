@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Stands in adb's place: adb, for tests that have no USB.
 
-Runs the real adb server behind itself, and shows its devices on TCP as devices on USB, as the list of devices is all that
-tells them apart. Everything else goes through as it is.
+Runs the real adb server behind itself, and shows its devices on TCP as devices on USB, as the list of devices is all
+that tells them apart. Everything else goes through as it is.
 
 MEFOTA_TEST_ADB      the real adb
 MEFOTA_TEST_DEVICES  file of lines "1-1.2 PORT SERIAL": where it is plugged in, its daemon's port on 127.0.0.1, and its

@@ -67,7 +67,9 @@ EOF
   export DBUS_SYSTEM_BUS_ADDRESS
 }
 
-call () { gdbus call --system --timeout 30 --dest "$1" --object-path "$2" --method "$3" ${4:+"$4"} ${5:+"$5"} 2>&1 || :; }
+call () {
+  gdbus call --system --timeout 30 --dest "$1" --object-path "$2" --method "$3" ${4:+"$4"} ${5:+"$5"} 2>&1 || :
+}
 passes () { call "$@" | grep -q 'Error\.Spawn\.' || complain "does not pass: $*"; }
 refused () { call "$@" | grep -q AccessDenied || complain "passes: $*"; }
 own () { call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus.RequestName org.gosuncn.Fota 0; }

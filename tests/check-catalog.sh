@@ -10,7 +10,8 @@ failed=0
 in_source=$(grep -o '"[0-9a-f]\{32\}"' "$source" | tr -d '"' | sort)
 in_catalog=$(sed -n 's/^-- \([0-9a-f]\{32\}\)$/\1/p' "$catalog" | sort)
 [ -n "$in_source" ] || { echo "not ok: no MESSAGE_ID in $source"; failed=1; }
-[ "$in_source" = "$in_catalog" ] || { printf 'not ok: source:\n%s\ncatalog:\n%s\n' "$in_source" "$in_catalog"; failed=1; }
+[ "$in_source" = "$in_catalog" ] ||
+  { printf 'not ok: source:\n%s\ncatalog:\n%s\n' "$in_source" "$in_catalog"; failed=1; }
 
 if ! command -v journalctl >/dev/null; then
   [ "$failed" = 0 ] || exit 1

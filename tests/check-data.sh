@@ -10,7 +10,10 @@ trap 'rm -rf "$scratch"' EXIT
 failed=0
 passed_over=0
 
-have () { command -v "$1" >/dev/null || { echo "# $1 is missing: $file not checked"; passed_over=$((passed_over + 1)); return 1; }; }
+have () {
+  command -v "$1" >/dev/null ||
+    { echo "# $1 is missing: $file not checked"; passed_over=$((passed_over + 1)); return 1; }
+}
 complain () { echo "not ok: $file: $*"; failed=1; }
 quiet () { "$@" > "$scratch/log" 2>&1 && [ ! -s "$scratch/log" ] || { cat "$scratch/log"; complain "$1"; }; }
 
@@ -46,10 +49,13 @@ for file; do
     fi ;;
   *.[1578])
     if have man; then
-      LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings=w -E UTF-8 -l "$file" 2> "$scratch/log" > "$scratch/page" ||
+      LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings=w -E UTF-8 -l "$file" \
+        2> "$scratch/log" > "$scratch/page" ||
         complain "man"
       # a long line in a synopsis of types is no fault of the page
-      if grep -v "can't break line\|cannot adjust line\|cannot break line" "$scratch/log"; then complain "troff warns"; fi
+      if grep -v "can't break line\|cannot adjust line\|cannot break line" "$scratch/log"; then
+        complain "troff warns"
+      fi
       grep -q '^NAME' "$scratch/page" || complain "no NAME"
     fi ;;
   */completion/*)

@@ -10,7 +10,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
 
-$meson install -C "$build" --no-rebuild --destdir "$scratch/root" > "$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+$meson install -C "$build" --no-rebuild --destdir "$scratch/root" > "$scratch/log" 2>&1 ||
+  { cat "$scratch/log"; exit 1; }
 
 for file in \
   "$unitdir/mefotad.service" \

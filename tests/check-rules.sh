@@ -13,7 +13,8 @@ complain () { echo "not ok: $*"; failed=1; }
 
 # --- the ids: the same in rules and profiles -------------------------------------------------------------------------
 
-in_rules=$(sed -n 's/^ATTRS{idVendor}=="\(....\)", ATTRS{idProduct}=="\(....\)", ENV{.MEFOTA_IF}=="\(..\)".*"at"$/\1:\2\/\3/p' "$rules" | sort)
+ids='ATTRS{idVendor}=="\(....\)", ATTRS{idProduct}=="\(....\)", ENV{.MEFOTA_IF}=="\(..\)"'
+in_rules=$(sed -n "s/^$ids.*\"at\"\$/\1:\2\/\3/p" "$rules" | sort)
 in_profiles=$(sed -n 's/^usb-ids=//p' "$@" | tr ';' '\n' | sed '/^$/d' | sort -u)
 [ -n "$in_rules" ] || complain "no ids found in $rules"
 [ "$in_rules" = "$in_profiles" ] || complain "rules and profiles name other ids:" "$in_rules" / "$in_profiles"
@@ -53,15 +54,16 @@ EOF
 root=/devices/pci0000:00/0000:00:14.0/usb1
 device ()        # NAME VENDOR PRODUCT
 {
-  printf 'P: %s/%s\nN: bus/usb/001/0%s\nE: DEVNAME=/dev/bus/usb/001/0%s\nE: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\nE: DRIVER=usb\n' \
-    "$root" "$1" "${1##*[-.]}" "${1##*[-.]}"
+  printf 'P: %s/%s\nN: bus/usb/001/0%s\nE: DEVNAME=/dev/bus/usb/001/0%s\n' "$root" "$1" "${1##*[-.]}" "${1##*[-.]}"
+  printf 'E: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\nE: DRIVER=usb\n'
   printf 'E: MAJOR=189\nE: MINOR=%s\n' "${1##*[-.]}"
   printf 'A: idVendor=%s\nA: idProduct=%s\n\n' "$2" "$3"
 }
 interface ()     # DEVICE NUMBER CLASS SUBCLASS PROTOCOL TTY
 {
   printf 'P: %s/%s/%s:1.%d\nE: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\nE: DRIVER=option\n' "$root" "$1" "$1" "0x$2"
-  printf 'A: bInterfaceNumber=%s\nA: bInterfaceClass=%s\nA: bInterfaceSubClass=%s\nA: bInterfaceProtocol=%s\n' "$2" "$3" "$4" "$5"
+  printf 'A: bInterfaceNumber=%s\nA: bInterfaceClass=%s\nA: bInterfaceSubClass=%s\nA: bInterfaceProtocol=%s\n' \
+    "$2" "$3" "$4" "$5"
   printf 'L: driver=../../../../../../bus/usb/drivers/option\n\n'
   printf 'P: %s/%s/%s:1.%d/%s\nE: SUBSYSTEM=usb-serial\n\n' "$root" "$1" "$1" "0x$2" "$6"
   printf 'P: %s/%s/%s:1.%d/%s/tty/%s\nN: %s\nE: DEVNAME=/dev/%s\nE: SUBSYSTEM=tty\nE: MAJOR=188\nE: MINOR=%s\n\n' \
@@ -112,7 +114,8 @@ expect ()        # ACTION SYSPATH WHAT-SHOULD-BE-SEEN (- what should not)...
     fi
   done
   # rules of the administrator's own: another port in, a listed one out
-  printf 'P: /devices/platform/serial/tty/ttyS9\nN: ttyS9\nE: DEVNAME=/dev/ttyS9\nE: SUBSYSTEM=tty\nE: MAJOR=4\nE: MINOR=73\n\n'
+  printf 'P: /devices/platform/serial/tty/ttyS9\nN: ttyS9\nE: DEVNAME=/dev/ttyS9\nE: SUBSYSTEM=tty\n'
+  printf 'E: MAJOR=4\nE: MINOR=73\n\n'
   expect add /devices/platform/serial/tty/ttyS9 ID_MEFOTA_PORT=at ID_MM_PORT_IGNORE=1 'GROUP ' -mefota/usb
   device 1-9 19d2 1476
   interface 1-9 01 ff 00 00 ttyUSB99

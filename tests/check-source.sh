@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # usage: check-source.sh SOURCE-DIRECTORY
-# What no compiler looks at: licence lines, tabs, wide lines, long files, sleeping and jumping code, and options that the
-# manual pages do not tell of.
+# What no compiler looks at: licence lines, tabs, wide lines, long files, sleeping and jumping code, and options that
+# the manual pages do not tell of.
 set -eu
 
 cd "$1"
@@ -21,7 +21,8 @@ code=$(list -name '*.[ch]')
 [ "$(echo "$code" | wc -l)" -ge 100 ] || complain "only $(echo "$code" | wc -l) C files found in $1"
 
 # shellcheck disable=SC2086
-lacking=$(list -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -name '*.xml' -o -name meson.build -o -name '*.in' -o -name '*.[1578]' |
+lacking=$(list -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -name '*.xml' -o -name meson.build -o -name '*.in' \
+  -o -name '*.[1578]' |
   xargs grep -L 'SPDX-License-Identifier: ' || :)
 [ -z "$lacking" ] || complain "no licence line in $lacking"
 

@@ -20,7 +20,8 @@ need_packages() {
   echo "Installing:$missing"
   log=$(mktemp)
   # shellcheck disable=SC2086
-  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } > "$log" 2>&1 ||
+  { apt-get update &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } > "$log" 2>&1 ||
     { tail -20 "$log" >&2; rm -f "$log"; return 1; }
   rm -f "$log"
 }

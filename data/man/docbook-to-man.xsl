@@ -1,7 +1,7 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!-- SPDX-License-Identifier: LGPL-2.1-or-later -->
-<!-- Turns what gdbus-codegen makes of an interface's documentation into a page of section 7. It says nothing of section,
-     source and author, which docbook-xsl wants to know. -->
+<!-- Turns what gdbus-codegen makes of an interface's documentation into a page of section 7. It says nothing of
+     section, source and author, which docbook-xsl wants to know. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:import href="http://docbook.sourceforge.net/release/xsl/current/manpages/docbook.xsl"/>
   <xsl:param name="version"/>
