@@ -322,13 +322,11 @@ prepare_async (MefotaWay *way, const MefotaWayContext *context, MefotaAtChannel 
   if (self->usb_path == NULL)
     end_step (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
                                  "Where module %s is plugged in is not known, so its adb device cannot be told from "
-                                 "others; set usb-path in its [module] group.",
-                                 self->module));
+                                 "others; set usb-path in its [module] group.", self->module));
   else if (self->version[0] == '\0')
     end_step (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
                                  "Module %s does not tell its firmware version, on which the package's place depends "
-                                 "(guide 2.3.2); restart it and try again.",
-                                 self->module));
+                                 "(guide 2.3.2); restart it and try again.", self->module));
   else
     delete_package (self);
 }

@@ -29,7 +29,8 @@ on_readable (GSocket *socket, GIOCondition condition, gpointer data)
   Pump *self = data;
   guint8 bytes[4096], control[CMSG_SPACE (16 * sizeof (int))] __attribute__ ((aligned (8)));
   struct iovec vector = { bytes, sizeof bytes };
-  struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+  struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
+                           .msg_controllen = sizeof control };
   gssize n = recvmsg (g_socket_get_fd (self->from), &message, MSG_CMSG_CLOEXEC);
 
   if (n <= 0)

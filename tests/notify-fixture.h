@@ -40,8 +40,8 @@ notify_close (Notify *notify)
   g_free (notify->directory);
 }
 
-/* The next message, or NULL if none was sent; @fd: the descriptor that came with it, or -1. A datagram is there as soon as
- * its sender goes on, so nothing is waited for. */
+/* The next message, or NULL if none was sent; @fd: the descriptor that came with it, or -1. A datagram is there as soon
+ * as its sender goes on, so nothing is waited for. */
 static inline char *
 notify_read (Notify *notify, int *fd)
 {

@@ -18,7 +18,8 @@ test_list (void)
 {
   static const struct { const char *list, *path; MefotaAdbState state; guint64 transport; } cases[] = {
     { "", "1-1.2", MEFOTA_ADB_STATE_ABSENT, 0 },
-    { "(no serial number)     device usb:1-1.2 product:p model:m device:d transport_id:7\n", "1-1.2", MEFOTA_ADB_STATE_DEVICE, 7 },
+    { "(no serial number)     device usb:1-1.2 product:p model:m device:d transport_id:7\n", "1-1.2",
+      MEFOTA_ADB_STATE_DEVICE, 7 },
     { "0123456789ABCDEF       device usb:1-1.1 transport_id:1\n"
       "0123456789ABCDEF       device usb:1-1.2 transport_id:2\n", "1-1.2", MEFOTA_ADB_STATE_DEVICE, 2 },
     { "                       device usb:1-1.2 transport_id:3\n", "1-1.2", MEFOTA_ADB_STATE_DEVICE, 3 },
@@ -28,11 +29,13 @@ test_list (void)
     { "x                      unauthorized usb:1-1.2 transport_id:4\n", "1-1.2", MEFOTA_ADB_STATE_UNAUTHORIZED, 4 },
     { "x                      recovery usb:1-1.2 product:p transport_id:4\n", "1-1.2", MEFOTA_ADB_STATE_OTHER, 4 },
     { "????????????    no permissions (user in plugdev group; are your udev rules wrong?); see "
-      "[http://developer.android.com/tools/device.html] usb:1-1.2 transport_id:4\n", "1-1.2", MEFOTA_ADB_STATE_NO_PERMISSION, 4 },
+      "[http://developer.android.com/tools/device.html] usb:1-1.2 transport_id:4\n", "1-1.2",
+      MEFOTA_ADB_STATE_NO_PERMISSION, 4 },
     /* what stands in a serial number is no place */
     { "usb:1-1.2 transport_id:9 device usb:1-4 transport_id:5\n", "1-1.2", MEFOTA_ADB_STATE_ABSENT, 0 },
     { "a device usb:1-1.2 transport_id:9 offline usb:1-1.2 transport_id:5\n", "1-1.2", MEFOTA_ADB_STATE_OFFLINE, 5 },
-    { "127.0.0.1:5555         device product:p model:m device:d transport_id:7\n", "1-1.2", MEFOTA_ADB_STATE_ABSENT, 0 },
+    { "127.0.0.1:5555         device product:p model:m device:d transport_id:7\n", "1-1.2",
+      MEFOTA_ADB_STATE_ABSENT, 0 },
     { "emulator-5554          device transport_id:7\n\nusb:1-1.2\n", "1-1.2", MEFOTA_ADB_STATE_ABSENT, 0 },
   };
 
@@ -291,7 +294,8 @@ open_sync (MefotaAdbDevice *device)
 }
 
 static gboolean
-push (MefotaAdbSync *sync, MefotaPackage *package, const char *path, MefotaAdbProgress progress, gpointer data, GError **error)
+push (MefotaAdbSync *sync, MefotaPackage *package, const char *path, MefotaAdbProgress progress, gpointer data,
+      GError **error)
 {
   g_autoptr (GAsyncResult) result = NULL;
 

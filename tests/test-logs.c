@@ -114,8 +114,8 @@ set_up (Fixture *f, const char *pair)
   if (f->adb == NULL)
     return FALSE;
   f->module = adb_add_module (f->adb, "1-1.2", "x", pair, NULL);
-  mefota_adb_device_open_async (f->adb->adb, "1-1.2", f->module->channel, "AT+ZADSET=D", 0, NULL, NULL, 2000, 20000, NULL,
-                                adb_keep_result, &result);
+  mefota_adb_device_open_async (f->adb->adb, "1-1.2", f->module->channel, "AT+ZADSET=D", 0, NULL, NULL, 2000, 20000,
+                                NULL, adb_keep_result, &result);
   ADB_AWAIT (result != NULL);
   f->device = mefota_adb_device_open_finish (result, &error);
   g_assert_no_error (error);

@@ -169,7 +169,8 @@ test_sizes (Fixture *f, gconstpointer data)
 static void
 test_sums (Fixture *f, gconstpointer data)
 {
-  static const char *const malformed[] = { "", "abc", "g123456789012345678901234567890123456789012345678901234567890123",
+  static const char *const malformed[] = { "", "abc",
+                                          "g123456789012345678901234567890123456789012345678901234567890123",
                                            " 123456789012345678901234567890123456789012345678901234567890123",
                                            "01234567890123456789012345678901234567890123456789012345678901234" };
   g_autofree char *upper = NULL;

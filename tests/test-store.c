@@ -179,7 +179,8 @@ test_keys (Fixture *f, gconstpointer data)
       const char *key = i < G_N_ELEMENTS (bad) ? bad[i] : longest;
       g_autoptr (GError) error = NULL;
       g_autoptr (GError) remove_error = NULL;
-      g_assert_false (mefota_store_save (f->store, MEFOTA_STORE_PLACE, key, g_variant_new_parsed ("{'a': <1>}"), &error));
+      g_assert_false (mefota_store_save (f->store, MEFOTA_STORE_PLACE, key, g_variant_new_parsed ("{'a': <1>}"),
+                                         &error));
       g_assert_error (error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED);
       g_assert_false (mefota_store_remove (f->store, MEFOTA_STORE_PLACE, key, &remove_error));
       g_assert_error (remove_error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED);
@@ -256,7 +257,8 @@ test_broken (Fixture *f, gconstpointer data)
 static void
 test_damaged (void)
 {
-  g_autoptr (GVariant) record = g_variant_ref_sink (g_variant_new_parsed ("{'state': <'updating'>, 'since': <uint64 7>}"));
+  g_autoptr (GVariant) record
+      = g_variant_ref_sink (g_variant_new_parsed ("{'state': <'updating'>, 'since': <uint64 7>}"));
   g_autofree char *text = mefota_record_to_text (record, NULL);
   gsize length = strlen (text);
   guint whole = 0;

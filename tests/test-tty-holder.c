@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who holds a tty, looked for in a tree made like /proc and in lock files: other users' processes cannot be had here. */
+/* Who holds a tty, looked for in a tree made like /proc and in lock files: other users' processes cannot be had
+ * here. */
 #include "mefota-tty-holder.h"
 
 #include <glib/gstdio.h>

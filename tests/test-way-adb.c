@@ -150,7 +150,8 @@ test_whole (gconstpointer data)
   g_assert_false (mefota_way_is_leaving (f.way));
   run_ok (&f, TRANSFER);
   g_assert_cmpuint (f.percent, ==, 100);
-  pushed = g_strdup_printf ("adb-push %s %d %s", places[place].path, PACKAGE_SIZE, mefota_package_get_sha256 (f.package));
+  pushed = g_strdup_printf ("adb-push %s %d %s", places[place].path, PACKAGE_SIZE,
+                            mefota_package_get_sha256 (f.package));
   g_assert_cmpuint (adb_count_events (f.module, pushed), ==, 1);
   run_ok (&f, INSTALL);
   g_clear_pointer (&pushed, g_free);
@@ -368,7 +369,8 @@ test_wrong_place (void)
   sim_client_set (f.module->client, "adb-missing=error");
   run_ok (&f, PREPARE);
   run_ok (&f, TRANSFER);
-  run_error (&f, INSTALL, MEFOTA_ERROR_MODULE_ERROR, "/cache/delta.package, where firmware ME3630C1CV2.0B06 looks by profile");
+  run_error (&f, INSTALL, MEFOTA_ERROR_MODULE_ERROR,
+             "/cache/delta.package, where firmware ME3630C1CV2.0B06 looks by profile");
   clean_up_and_check (&f);
   tear_down (&f);
 }

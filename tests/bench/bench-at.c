@@ -114,8 +114,8 @@ measure_inside (Bench *bench)
       add (ratios, bench_median (ours) / bench_median (raw));
     }
   bench_head ("AT command", "raw");
-  bench_ratio ("round trip inside the daemon, p50", bench_median (all_ours), bench_median (all_raw), bench_median (ratios),
-               "us", 1.5);
+  bench_ratio ("round trip inside the daemon, p50", bench_median (all_ours), bench_median (all_raw),
+               bench_median (ratios), "us", 1.5);
 }
 
 /* ---- over D-Bus ---- */
@@ -125,7 +125,8 @@ call_once (Bench *bench, gboolean floor, const char *command)
 {
   gint64 start = g_get_monotonic_time ();
   if (floor)
-    g_variant_unref (bench_call (bench, BENCH_FLOOR_NAME, "/", BENCH_FLOOR_NAME, "Send", g_variant_new ("(su)", command, 10000)));
+    g_variant_unref (bench_call (bench, BENCH_FLOOR_NAME, "/", BENCH_FLOOR_NAME, "Send",
+                                 g_variant_new ("(su)", command, 10000)));
   else
     g_variant_unref (bench_call (bench, BENCH_DAEMON_NAME, BENCH_MODULE_PATH "m0", BENCH_DAEMON_NAME, "SendCommand",
                                  g_variant_new ("(su)", command, 10000)));
@@ -195,8 +196,8 @@ count_calls (Bench *bench, BenchProcess *process, gboolean floor, guint n)
   g_autofree char *attached = NULL;
   double calls = NAN;
 
-  strace = g_subprocess_new (G_SUBPROCESS_FLAGS_STDERR_PIPE, NULL, "strace", "-f", "-c", "-U", "calls,name", "-o", table,
-                             "-p", g_subprocess_get_identifier (process->process), NULL);
+  strace = g_subprocess_new (G_SUBPROCESS_FLAGS_STDERR_PIPE, NULL, "strace", "-f", "-c", "-U", "calls,name", "-o",
+                             table, "-p", g_subprocess_get_identifier (process->process), NULL);
   if (strace == NULL)
     return NAN;
   said = g_data_input_stream_new (g_subprocess_get_stderr_pipe (strace));

@@ -57,7 +57,8 @@ on_readable (int fd, GIOCondition condition, gpointer data)
   char *start = buffer, *end;
   gssize n = read (fd, buffer + length, sizeof buffer - length);
 
-  for (length += (gsize) MAX (n, 0); (end = memchr (start, '\n', length - (gsize) (start - buffer))) != NULL; start = end + 1)
+  for (length += (gsize) MAX (n, 0); (end = memchr (start, '\n', length - (gsize) (start - buffer))) != NULL;
+       start = end + 1)
     {
       *end = '\0';
       if (end > start + 1)
@@ -89,6 +90,7 @@ main (int argc, char **argv)
       tcsetattr (tty, TCSANOW, &attributes);
       g_unix_fd_add (tty, G_IO_IN, on_readable, NULL);
     }
-  g_bus_own_name (G_BUS_TYPE_SYSTEM, "org.gosuncn.Floor", G_BUS_NAME_OWNER_FLAGS_NONE, on_connected, NULL, NULL, NULL, NULL);
+  g_bus_own_name (G_BUS_TYPE_SYSTEM, "org.gosuncn.Floor", G_BUS_NAME_OWNER_FLAGS_NONE, on_connected, NULL, NULL, NULL,
+                  NULL);
   g_main_loop_run (g_main_loop_new (NULL, FALSE));
 }

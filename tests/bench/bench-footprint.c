@@ -71,7 +71,8 @@ static Footprint
 look (BenchProcess *process)
 {
   int pid = bench_get_pid (process);
-  return (Footprint){ bench_smaps (pid, "Pss"), bench_smaps (pid, "Private_Dirty"), count_threads (pid), count_libraries (pid) };
+  return (Footprint){ bench_smaps (pid, "Pss"), bench_smaps (pid, "Private_Dirty"), count_threads (pid),
+                     count_libraries (pid) };
 }
 
 static gboolean

@@ -49,7 +49,8 @@ run (Bench *bench, BenchProcess *module, const char *interface, const char *sign
   guint id = g_dbus_connection_signal_subscribe (bench->connection, NULL, interface, signal, NULL, NULL,
                                                  G_DBUS_SIGNAL_FLAGS_NONE, on_signal, seen, NULL);
 
-  g_variant_unref (bench_call (bench, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL));
+  g_variant_unref (bench_call (bench, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId",
+                               NULL));
   bench_tell (module, "%u %u\n", n, rate);
   while (seen->n < n)
     g_main_context_iteration (NULL, TRUE);
@@ -80,7 +81,8 @@ measure_latency (Bench *bench, BenchProcess *ours, BenchProcess *floor)
       ratio = bench_median (a) / bench_median (b);
       g_array_append_val (ratios, ratio);
     }
-  bench_ratio ("latency at 200 lines/s, p50", bench_median (all_ours), bench_median (all_floor), bench_median (ratios), "us", 1.2);
+  bench_ratio ("latency at 200 lines/s, p50", bench_median (all_ours), bench_median (all_floor), bench_median (ratios),
+               "us", 1.2);
   bench_ratio ("latency at 200 lines/s, p99", bench_quantile (all_ours, 0.99), bench_quantile (all_floor, 0.99),
                bench_quantile (all_ours, 0.99) / bench_quantile (all_floor, 0.99), "us", NAN);
 }
@@ -104,7 +106,8 @@ measure_rate (Bench *bench, BenchProcess *ours, BenchProcess *floor)
       g_array_append_val (all_floor, y);
       g_array_append_val (ratios, ratio);
     }
-  bench_ratio_least ("sustained", bench_median (all_ours), bench_median (all_floor), bench_median (ratios), "lines/s", 0.8);
+  bench_ratio_least ("sustained", bench_median (all_ours), bench_median (all_floor), bench_median (ratios), "lines/s",
+                     0.8);
 }
 
 int

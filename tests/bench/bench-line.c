@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a transfer by mefotad is held against, each a process of its own. Prints seconds, and CPU seconds where it has any:
+/* What a transfer by mefotad is held against, each a process of its own. Prints seconds, and CPU seconds where it has
+ * any:
  *   bench-line raw PORT FILE     the module's dialogue with nothing but blocking read() and write()
  *   bench-line zmodem BAUD FILE  sz and rz, with a line of that rate between them
  */

@@ -3,8 +3,9 @@
 /* The fastest module there can be: answers every command at once, and sends indications that carry the time at which
  * they were written. Unlike mefota-sim it costs next to nothing, so that what is measured is the reader.
  *
- *   bench-module LINK     links the port to LINK and prints "port LINK"; "N RATE" on standard input sends N indications,
- *                         RATE a second (0: as fast as they are read); "sent" is printed behind the last */
+ *   bench-module LINK     links the port to LINK and prints "port LINK"; "N RATE" on standard input sends N
+ *                         indications, RATE a second (0: as fast as they are read); "sent" is printed behind the
+ *                         last */
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* 1, 16, 64, 256 modules that upgrade at once in one daemon: what each costs, and how fast one more module's indications
- * come through meanwhile. */
+/* 1, 16, 64, 256 modules that upgrade at once in one daemon: what each costs, and how fast one more module's
+ * indications come through meanwhile. */
 
 #include "bench.h"
 
@@ -79,7 +79,8 @@ measure (guint n, double empty)
   pid = bench_get_pid (daemon);
   g_dbus_connection_signal_subscribe (bench->connection, BENCH_DAEMON_NAME, BENCH_DAEMON_NAME, NULL, NULL, NULL,
                                       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, &run, NULL);
-  g_variant_unref (bench_call (bench, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL));
+  g_variant_unref (bench_call (bench, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId",
+                               NULL));
 
   before = bench_cpu_ns (pid);
   bench_tell (probe, "400 50\n");
@@ -87,7 +88,8 @@ measure (guint n, double empty)
     {
       g_autofree char *path = g_strdup_printf (BENCH_MODULE_PATH "s%u", i);
       g_dbus_connection_call (bench->connection, BENCH_DAEMON_NAME, path, BENCH_DAEMON_NAME, "Upgrade",
-                              g_variant_new_parsed ("('', @a{sv} {})"), NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, NULL, NULL);
+                              g_variant_new_parsed ("('', @a{sv} {})"), NULL, G_DBUS_CALL_FLAGS_NONE, 60000, NULL, NULL,
+                              NULL);
     }
   deadline = g_timeout_add_seconds (120, on_deadline, &run);
   while (!run.late && (run.finished < n || run.latencies->len < 400))

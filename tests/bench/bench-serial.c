@@ -137,8 +137,10 @@ bench_unpaced (gsize size)
       for (guint j = 0; j < G_N_ELEMENTS (values); j++)
         g_array_append_val (figures[j], values[j]);
     }
-  bench_ratio_least ("unpaced", bench_median (figures[0]), bench_median (figures[1]), bench_median (figures[2]), "MiB/s", 0.8);
-  bench_ratio ("CPU per MiB", bench_median (figures[3]), bench_median (figures[4]), bench_median (figures[5]), "ms", 1.5);
+  bench_ratio_least ("unpaced", bench_median (figures[0]), bench_median (figures[1]), bench_median (figures[2]),
+                     "MiB/s", 0.8);
+  bench_ratio ("CPU per MiB", bench_median (figures[3]), bench_median (figures[4]), bench_median (figures[5]), "ms",
+               1.5);
   for (guint i = 0; i < G_N_ELEMENTS (figures); i++)
     g_array_unref (figures[i]);
 }

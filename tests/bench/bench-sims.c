@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Many simulated modules in one process, for bench-scale: bench-sims FOLDER N links their ports to FOLDER/s0 ..., prints
- * "ready" and runs until its input ends. */
+/* Many simulated modules in one process, for bench-scale: bench-sims FOLDER N links their ports to FOLDER/s0 ...,
+ * prints "ready" and runs until its input ends. */
 
 #include "sim-module.h"
 

@@ -39,14 +39,16 @@ bench_new (void)
   g_autoptr (GError) error = NULL;
 
   /* In memory if possible: the disk is not what is measured, and the daemon watches the folders above its ports. */
-  self->folder = g_build_filename (g_access ("/dev/shm", W_OK) == 0 ? "/dev/shm" : g_get_tmp_dir (), "mefota-bench-XXXXXX", NULL);
+  self->folder = g_build_filename (g_access ("/dev/shm", W_OK) == 0 ? "/dev/shm" : g_get_tmp_dir (),
+                                   "mefota-bench-XXXXXX", NULL);
   if (g_mkdtemp_full (self->folder, 0700) == NULL)
     die ("no folder can be made in %s", self->folder);
   self->bus = g_test_dbus_new (G_TEST_DBUS_NONE);
   g_test_dbus_up (self->bus);
   self->connection = g_dbus_connection_new_for_address_sync (
       g_test_dbus_get_bus_address (self->bus),
-      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL, &error);
+      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL,
+      &error);
   g_assert_no_error (error);
   return self;
 }
@@ -84,7 +86,8 @@ bench_path (Bench *self, const char *name)
 }
 
 GVariant *
-bench_call (Bench *self, const char *name, const char *path, const char *interface, const char *method, GVariant *parameters)
+bench_call (Bench *self, const char *name, const char *path, const char *interface, const char *method,
+            GVariant *parameters)
 {
   g_autoptr (GError) error = NULL;
   GVariant *reply = g_dbus_connection_call_sync (self->connection, name, path, interface, method, parameters, NULL,
@@ -107,7 +110,8 @@ bench_spawn (Bench *self, const char *const *argv, gboolean pipes)
 {
   BenchProcess *process = g_new0 (BenchProcess, 1);
   g_autoptr (GError) error = NULL;
-  GSubprocessFlags flags = pipes ? G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDERR_SILENCE;
+  GSubprocessFlags flags = pipes ? G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE
+                                 : G_SUBPROCESS_FLAGS_STDERR_SILENCE;
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (flags);
 
   g_subprocess_launcher_set_child_setup (launcher, die_with_us, NULL, NULL);
@@ -147,7 +151,8 @@ bench_tell (BenchProcess *process, const char *format, ...)
   va_start (args, format);
   g_autofree char *text = g_strdup_vprintf (format, args);
   va_end (args);
-  if (!g_output_stream_write_all (g_subprocess_get_stdin_pipe (process->process), text, strlen (text), NULL, NULL, NULL))
+  if (!g_output_stream_write_all (g_subprocess_get_stdin_pipe (process->process), text, strlen (text), NULL, NULL,
+                                  NULL))
     die ("a helper program has ended");
 }
 
@@ -185,7 +190,8 @@ bench_spawn_service (Bench *self, const char *const *argv, const char *name, Ben
                                                 &owned, NULL);
 
   /* The watch is there before the process is. */
-  g_variant_unref (bench_call (self, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL));
+  g_variant_unref (bench_call (self, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId",
+                               NULL));
   start = g_get_monotonic_time ();
   *process = bench_spawn (self, argv, FALSE);
   while (owned < 0)
@@ -216,7 +222,8 @@ bench_start_daemon (Bench *self, guint n_modules, const char *const *modules)
   for (guint i = 0; i < n_modules; i++)
     g_string_append_printf (text, "[module %s]\ntransport=uart\nport=%s/%s\n", modules[i], self->folder, modules[i]);
   g_file_set_contents (config, text->str, -1, NULL);
-  bench_spawn_service (self, (const char *[]){ bench_program ("MEFOTAD"), "--config", config, "--state-dir", state, NULL },
+  bench_spawn_service (self, (const char *[]){ bench_program ("MEFOTAD"), "--config", config, "--state-dir", state,
+                                              NULL },
                        BENCH_DAEMON_NAME, &daemon);
   bench_await_states (self, n_modules, "idle");
   return daemon;
@@ -235,8 +242,8 @@ bench_start_floor (Bench *self, const char *link)
 static guint
 count_state (Bench *self, const char *state)
 {
-  g_autoptr (GVariant) reply = bench_call (self, BENCH_DAEMON_NAME, "/org/gosuncn/Fota", "org.freedesktop.DBus.ObjectManager",
-                                           "GetManagedObjects", NULL);
+  g_autoptr (GVariant) reply = bench_call (self, BENCH_DAEMON_NAME, "/org/gosuncn/Fota",
+                                           "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL);
   g_autoptr (GVariant) objects = g_variant_get_child_value (reply, 0);
   guint n = 0;
 

@@ -5,9 +5,9 @@
 
 G_BEGIN_DECLS
 
-/* What the benchmarks share: a private bus with mefotad, the bare service and simulated modules on it, and the table they
- * print. Programs come from the environment: MEFOTAD, MEFOTACTL, BENCH_FLOOR, BENCH_MODULE, BENCH_SIMS. A benchmark
- * prints whether its goals are met and ends with 0: it is not a test. */
+/* What the benchmarks share: a private bus with mefotad, the bare service and simulated modules on it, and the table
+ * they print. Programs come from the environment: MEFOTAD, MEFOTACTL, BENCH_FLOOR, BENCH_MODULE, BENCH_SIMS. A
+ * benchmark prints whether its goals are met and ends with 0: it is not a test. */
 
 #define BENCH_DAEMON_NAME "org.gosuncn.Fota"
 #define BENCH_FLOOR_NAME "org.gosuncn.Floor"

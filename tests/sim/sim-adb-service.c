@@ -66,7 +66,8 @@ add_file (SimAdbFiles *self, const char *path, guint mode, GByteArray *data)
 SimAdbFiles *
 sim_adb_files_new (MefotaSim *sim)
 {
-  static const char *const folders[] = { "/cache", "/cache/logs", "/cache/recovery", "/data", "/data/logs", "/data/logs/old" };
+  static const char *const folders[] = { "/cache", "/cache/logs", "/cache/recovery", "/data", "/data/logs",
+                                        "/data/logs/old" };
   static const char *const logs[] = { "/cache/logs/fota.log", "/cache/recovery/last_log", "/data/logs/update.log",
                                       "/data/logs/old/update.log" };
   SimAdbFiles *self = g_new0 (SimAdbFiles, 1);

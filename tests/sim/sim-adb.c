@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* adb's packets over TCP: six little-endian words (command, two arguments, length, sum and complement) and data. The
- * module speaks the first version, in which every packet has a sum, and takes 4 KiB at a time, as daemons of its years do. */
+ * module speaks the first version, in which every packet has a sum, and takes 4 KiB at a time, as daemons of its years
+ * do. */
 
 #define VERSION 0x01000000
 #define MAX_DATA 4096

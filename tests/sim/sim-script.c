@@ -25,7 +25,8 @@ static const struct
   { "garbage", SIM_STEP_GARBAGE, "n", "sends NUMBER bytes that mean nothing" },
   { "wait", SIM_STEP_WAIT, "s", "waits (scaled)" },
   { "await", SIM_STEP_AWAIT, "t", "waits until somebody has the port open (await open), or until a command that "
-                                  "matches\n      was answered (await AT+CGMR); await open 5: for 5 real seconds at most" },
+                                  "matches\n"
+                                  "      was answered (await AT+CGMR); await open 5: for 5 real seconds at most" },
   { "hold", SIM_STEP_HOLD, "t", "event \"hold NAME\"; waits for the control command go" },
   { "reboot", SIM_STEP_REBOOT, "s", "the module goes away for so long (scaled) and boots; goes on when it is up" },
   { "vanish", SIM_STEP_VANISH, "", "hangs up; the module itself runs on" },
