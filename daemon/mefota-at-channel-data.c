@@ -118,8 +118,8 @@ mefota_at_channel_data_cancel (MefotaAtChannel *self, GTask *task)
 /* ---- The final result code ---- */
 
 /* A module that stops listening in mid-data takes what the tty still holds for commands, and answers those too, however
- * many there are in the data. Whether it was in the midst nobody can tell: "taken by the tty" is not "read". Nor whether it
- * stopped at all: the word may have been noise, or data from a damaged echo. */
+ * many there are in the data. Whether it was in the midst nobody can tell: "taken by the tty" is not "read". Nor
+ * whether it stopped at all: the word may have been noise, or data from a damaged echo. */
 static void
 stop_data (MefotaAtChannel *self)
 {

@@ -87,14 +87,15 @@ fail_impatient (MefotaAtChannel *self)
       if (get_limit (self, waiting) > now)
         continue;
       g_queue_remove (&self->queue, waiting);
-      mefota_at_channel_fail (g_steal_pointer (&waiting->task), mefota_at_command_timed_out (waiting, waiting->timeout_ms));
+      mefota_at_channel_fail (g_steal_pointer (&waiting->task),
+                              mefota_at_command_timed_out (waiting, waiting->timeout_ms));
       mefota_at_command_free (waiting);
       l = self->queue.head;
     }
 }
 
-/* While the line takes nothing, more of the same does not help; and an answer without its end would be glued to the next
- * echo. */
+/* While the line takes nothing, more of the same does not help; and an answer without its end would be glued to the
+ * next echo. */
 static void
 try_sync (MefotaAtChannel *self)
 {

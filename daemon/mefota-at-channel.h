@@ -19,8 +19,9 @@ G_BEGIN_DECLS
  * mefota_at_channel_expect_data(). A module that takes commands sees empty ones.
  *
  * After a command's timeout or cancellation the channel re-synchronises by itself before the next one is sent: AT until
- * OK, swallowing as many final result codes as may still come, so that a late answer is given to nobody. A command waits
- * for that as long as for its own answer, not counting the time in which the module takes what was left to be written.
+ * OK, swallowing as many final result codes as may still come, so that a late answer is given to nobody. A command
+ * waits for that as long as for its own answer, not counting the time in which the module takes what was left to be
+ * written.
  *
  * Signals (emitted from the main loop, never from within a caller's function; the channel holds a reference on itself):
  *  - "indication" (const MefotaIndication *): every +FOTAIND line that is no answer, in order

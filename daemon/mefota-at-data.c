@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* A module that has not echoed anything by then does not echo: forget what was sent. A few times what one turn of the main
- * loop may write, for a pty with a quick module behind it is not read before that. */
+/* A module that has not echoed anything by then does not echo: forget what was sent. A few times what one turn of the
+ * main loop may write, for a pty with a quick module behind it is not read before that. */
 #define ECHO_WINDOW (256 * 1024)
 
 MefotaAtData *
@@ -147,8 +147,8 @@ peek (MefotaAtData *self, gsize ahead)
   return -1;
 }
 
-/* Behind a line of the module's own, what was given back of the data may be theirs after all: "\r\n" is the end of one as
- * well as the beginning of the other. Whichever way the echo goes on, for a line's length, is the right one. */
+/* Behind a line of the module's own, what was given back of the data may be theirs after all: "\r\n" is the end of one
+ * as well as the beginning of the other. Whichever way the echo goes on, for a line's length, is the right one. */
 static gboolean
 goes_on (MefotaAtData *self, guint8 byte)
 {

@@ -34,8 +34,8 @@ void mefota_at_framer_init (MefotaAtFramer *self, MefotaAtFramerFunc func, gpoin
 void mefota_at_framer_feed (MefotaAtFramer *self, const guint8 *bytes, gsize n_bytes);
 /* A prompt has no line end; it is looked for only while a command that has one is in flight. Cleared by the prompt. */
 void mefota_at_framer_expect_prompt (MefotaAtFramer *self, gboolean expected);
-/* Whether the partial line is, so far, a final result code and nothing else. A module that restarts right behind it may never
- * end that line; who knows that nothing more comes ends it with end_line(). */
+/* Whether the partial line is, so far, a final result code and nothing else. A module that restarts right behind it may
+ * never end that line; who knows that nothing more comes ends it with end_line(). */
 gboolean mefota_at_framer_has_final (const MefotaAtFramer *self);
 /* As if a line end came. */
 void mefota_at_framer_end_line (MefotaAtFramer *self);

@@ -21,8 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaIdentity, mefota_identity_free)
 
 /* Turns echo off and error words on, then asks for the identity. A refused version is asked again every @probe_ms: a
  * module just booted answers ERROR for a while. @cancellable is needed: it also ends those pauses.
- * Errors: TIMEOUT if it does not even answer AT any more, and those of a channel that is closed; what is refused, or not
- * answered by a module that is awake, stays "". */
+ * Errors: TIMEOUT if it does not even answer AT any more, and those of a channel that is closed; what is refused, or
+ * not answered by a module that is awake, stays "". */
 void mefota_identity_ask_async (MefotaAtChannel *channel, guint command_ms, guint probe_ms, GCancellable *cancellable,
                                 GAsyncReadyCallback callback, gpointer user_data);
 MefotaIdentity *mefota_identity_ask_finish (GAsyncResult *result, GError **error);

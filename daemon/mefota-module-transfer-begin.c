@@ -40,7 +40,8 @@ on_progress (MefotaWay *way, guint percent, gpointer data)
   mefota_module_step (self->module, &event);
 }
 
-/* The module may leave the state by its own words (it installs, or the upgrade ended): then nothing more is sent to it. */
+/* The module may leave the state by its own words (it installs, or the upgrade ended): then nothing more is sent to
+ * it. */
 static void
 on_changed (MefotaModule *module, gboolean at_once, gpointer data)
 {
@@ -101,7 +102,8 @@ start (MefotaTransfer *self)
                         .target = self->expected,
                         .requested_by = self->requested_by };
 
-  if (!mefota_module_check_present (module, &error) || !mefota_module_prepare_pending (module, &event, on_taken, &error))
+  if (!mefota_module_check_present (module, &error)
+      || !mefota_module_prepare_pending (module, &event, on_taken, &error))
     mefota_transfer_refuse (self, error);
   else
     mefota_transfer_begin_attempt (self);
@@ -132,9 +134,11 @@ mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperation o
   transfer->requested_by = g_strdup (requested_by);
   self->asking = TRUE;
   mefota_journal_event (MEFOTA_JOURNAL_ASKED, self->id, NULL, NULL, "%s: %s upgrade%s%s asked for by %s", self->id,
-                        mefota_operation_to_word (operation), expected[0] != '\0' ? " to " : "", expected, requested_by);
+                        mefota_operation_to_word (operation), expected[0] != '\0' ? " to "
+                        : "", expected, requested_by);
   if (transfer->way == NULL)
-    error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED, "This daemon cannot install by %s; use another method.",
+    error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
+                         "This daemon cannot install by %s; use another method.",
                          mefota_operation_to_word (operation));
   /* A full disk must show before the module is told anything. */
   if (error != NULL || !mefota_module_save (self, self->upgrade, &error))
@@ -166,7 +170,8 @@ mefota_module_start_transfer (MefotaModule *self)
     }
   if (error == NULL)
     error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_VERSION_MISMATCH,
-                         "While the package waited its turn, the module went from %s to %s; get the package that starts from "
+                         "While the package waited its turn, the module went from %s to %s; get the package that "
+                         "starts from "
                          "there.",
                          u->from_version, self->identity->version);
   event.error = error->domain == MEFOTA_ERROR ? (MefotaError) error->code : MEFOTA_ERROR_STORAGE_FAILED;
@@ -183,9 +188,11 @@ resume_start (MefotaTransfer *self)
 
   self->returning = FALSE;
   g_clear_handle_id (&self->return_id, g_source_remove);
-  if (module->pending != NULL && module->pending->imei[0] != '\0' && imei[0] != '\0' && strcmp (module->pending->imei, imei) != 0)
+  if (module->pending != NULL && module->pending->imei[0] != '\0' && imei[0] != '\0'
+      && strcmp (module->pending->imei, imei) != 0)
     mefota_transfer_refuse (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_REPLACED,
-                               "Another module (IMEI %s) sits in the place of %s now; start again if that is the one.", imei,
+                               "Another module (IMEI %s) sits in the place of %s now; start again if that is the one.",
+                               imei,
                                module->id));
   else
     mefota_transfer_begin_attempt (self);
@@ -197,7 +204,8 @@ mefota_module_resume_transfer (MefotaModule *self)
   MefotaTransfer *transfer = self->transfer;
   g_autoptr (GError) error = NULL;
 
-  if (transfer != NULL && (transfer->stage != MEFOTA_TRANSFER_WAITING || (transfer->task != NULL && !transfer->returning)))
+  if (transfer != NULL
+      && (transfer->stage != MEFOTA_TRANSFER_WAITING || (transfer->task != NULL && !transfer->returning)))
     return;
   if (transfer != NULL && transfer->task != NULL)
     {
@@ -206,7 +214,8 @@ mefota_module_resume_transfer (MefotaModule *self)
     }
   if (!mefota_module_open_package (self, &error))
     {
-      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = MEFOTA_ERROR_STORAGE_FAILED, .text = error->message };
+      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = MEFOTA_ERROR_STORAGE_FAILED,
+                           .text = error->message };
       mefota_module_drop_transfer (self);
       mefota_module_step (self, &event);
       return;

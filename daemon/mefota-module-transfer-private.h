@@ -27,7 +27,8 @@ typedef struct
   gboolean returning;    /* it went away by what the way told it, before the caller was answered */
   guint return_id;
   gboolean lost;         /* the port hung up under the last step, which the link has not told yet */
-  GTask *task;           /* the caller of Install until it is answered; also without a caller, for one that was queued */
+  /* the caller of Install until it is answered; also without a caller, for one that was queued */
+  GTask *task;
   GError *failure;       /* why it is being cleaned up */
   char *expected;
   char *requested_by;

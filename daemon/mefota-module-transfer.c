@@ -80,7 +80,8 @@ transfer_of (MefotaModule *module, GObject *way)
 static gboolean
 is_gone (MefotaTransfer *self)
 {
-  return self->lost || g_cancellable_is_cancelled (self->presence) || mefota_link_get_state (self->module->link) != MEFOTA_LINK_UP;
+  return self->lost || g_cancellable_is_cancelled (self->presence)
+      || mefota_link_get_state (self->module->link) != MEFOTA_LINK_UP;
 }
 
 /* ---- the end ---- */
@@ -136,7 +137,8 @@ mefota_transfer_refuse (MefotaTransfer *self, GError *error)
   mefota_module_end_asking (module);
   if (queued)
     {
-      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code, .text = owned->message };
+      MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code,
+                           .text = owned->message };
       mefota_module_step (module, &event);
     }
   g_task_return_error (task, g_steal_pointer (&owned));
@@ -241,7 +243,8 @@ fail_attempt (MefotaTransfer *self, GError *error)
   else if (self->task != NULL && g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED))
     /* Refused before its first byte: the caller is told, and nothing has happened. */
     clean_up (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
-                                 "The module does not take the package, %s; check its wiring, or restart it, then install "
+                                 "The module does not take the package, %s; check its wiring, or restart it, then "
+                                 "install "
                                  "again.",
                                  owned->message));
   else if (self->task != NULL)
@@ -250,12 +253,14 @@ fail_attempt (MefotaTransfer *self, GError *error)
     clean_up (self, g_steal_pointer (&owned));
   else if (self->attempts >= most)
     clean_up (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
-                                 "The package could not be transferred in %u attempt%s, the last one ended %s; check the "
+                                 "The package could not be transferred in %u attempt%s, the last one ended %s; check "
+                                 "the "
                                  "module's wiring and power, then install again.",
                                  self->attempts, self->attempts == 1 ? "" : "s", owned->message));
   else
     {
-      g_message ("%s: attempt %u of %u to transfer the package ended %s", module->id, self->attempts, most, owned->message);
+      g_message ("%s: attempt %u of %u to transfer the package ended %s", module->id, self->attempts, most,
+                 owned->message);
       if (is_gone (self))
         self->stage = MEFOTA_TRANSFER_WAITING;
       else
@@ -283,7 +288,8 @@ on_installing (GObject *source, GAsyncResult *result, gpointer data)
   clean_up (self, module->upgrade->ending
                       ? NULL
                       : g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
-                                     "The module has the package but refused to install it (%s); check that it is made for "
+                                     "The module has the package but refused to install it (%s); check that it is "
+                                     "made for "
                                      "%s.",
                                      error->message, module->upgrade->from_version));
 }

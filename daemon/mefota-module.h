@@ -105,8 +105,8 @@ void mefota_module_install_async (MefotaModule *self, int fd, const MefotaInstal
                                   GAsyncReadyCallback callback, gpointer user_data);
 gboolean mefota_module_install_finish (MefotaModule *self, GAsyncResult *result, GError **error);
 
-/* At start, when all of @modules (MefotaModule) with an upgrade under way are there: private copies that none of them needs go.
- * A daemon that was killed between a copy and its record, or between their ends, left them. */
+/* At start, when all of @modules (MefotaModule) with an upgrade under way are there: private copies that none of them
+ * needs go. A daemon that was killed between a copy and its record, or between their ends, left them. */
 void mefota_module_sweep_packages (MefotaStore *store, GPtrArray *modules);
 
 gboolean mefota_module_cancel (MefotaModule *self, GError **error);

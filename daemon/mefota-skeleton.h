@@ -8,9 +8,9 @@ G_BEGIN_DECLS
 /**
  * MefotaSkeleton:
  *
- * One interface of one object on the bus: the values of its properties, and whom its methods call. Changes are told when
- * the main loop is idle, or at g_dbus_interface_skeleton_flush(). It does what generated code would do, which makes a
- * GObject property, a signal and their closures of every member: an eighth of the program.
+ * One interface of one object on the bus: the values of its properties, and whom its methods call. Changes are told
+ * when the main loop is idle, or at g_dbus_interface_skeleton_flush(). It does what generated code would do, which
+ * makes a GObject property, a signal and their closures of every member: an eighth of the program.
  */
 #define MEFOTA_TYPE_SKELETON (mefota_skeleton_get_type ())
 G_DECLARE_FINAL_TYPE (MefotaSkeleton, mefota_skeleton, MEFOTA, SKELETON, GDBusInterfaceSkeleton)

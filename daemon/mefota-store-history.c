@@ -9,8 +9,8 @@
 
 #include "mefota-error.h"
 
-/* An entry in memory. The file is named by a number that only grows, so that the order of the entries does not depend on a
- * clock that a gateway without a battery sets back at every start. */
+/* An entry in memory. The file is named by a number that only grows, so that the order of the entries does not depend
+ * on a clock that a gateway without a battery sets back at every start. */
 typedef struct
 {
   guint64 serial;

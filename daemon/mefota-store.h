@@ -31,8 +31,8 @@ const char *mefota_store_get_directory (MefotaStore *self);
 
 /* Errors: MEFOTA_ERROR_STORAGE_FAILED */
 gboolean mefota_store_save (MefotaStore *self, const char *kind, const char *key, GVariant *dictionary, GError **error);
-/* The same for what has happened already, whatever the disk says: if it cannot be written now, it is as soon as there is
- * room, unless something newer is saved under that key. FALSE until then. */
+/* The same for what has happened already, whatever the disk says: if it cannot be written now, it is as soon as there
+ * is room, unless something newer is saved under that key. FALSE until then. */
 gboolean mefota_store_keep (MefotaStore *self, const char *kind, const char *key, GVariant *dictionary, GError **error);
 /* NULL if absent or broken. Transfer full, never floating. */
 GVariant *mefota_store_load (MefotaStore *self, const char *kind, const char *key);
@@ -40,8 +40,8 @@ gboolean mefota_store_remove (MefotaStore *self, const char *kind, const char *k
 /* The keys there are, sorted. */
 char **mefota_store_list (MefotaStore *self, const char *kind);
 
-/* History entries are dictionaries with at least "id" s, "module" s, "imei" s. An id already there is replaced in place,
- * so that adding twice makes one entry. It is kept as by mefota_store_keep(), and is in the history from now on.
+/* History entries are dictionaries with at least "id" s, "module" s, "imei" s. An id already there is replaced in
+ * place, so that adding twice makes one entry. It is kept as by mefota_store_keep(), and is in the history from now on.
  * Errors: MEFOTA_ERROR_STORAGE_FAILED */
 gboolean mefota_store_history_put (MefotaStore *self, GVariant *entry, GError **error);
 GVariant *mefota_store_history_get (MefotaStore *self, const char *id);

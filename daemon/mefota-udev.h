@@ -22,8 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MefotaUdevPort, mefota_udev_port_free)
  *
  * Follows the AT ports by udev. Signals:
  *  - "added" (const MefotaUdevPort *): an AT port is there (at start: replayed as if just added)
- *  - "removed" (const char *node, const char *physical_path): the tty is gone (node not NULL), or its whole USB device is
- *    (node NULL; matched by DEVPATH, as its events carry no ids; each time, also where it had no port meanwhile)
+ *  - "removed" (const char *node, const char *physical_path): the tty is gone (node not NULL), or its whole USB device
+ * is (node NULL; matched by DEVPATH, as its events carry no ids; each time, also where it had no port meanwhile)
  */
 #define MEFOTA_TYPE_UDEV (mefota_udev_get_type ())
 G_DECLARE_FINAL_TYPE (MefotaUdev, mefota_udev, MEFOTA, UDEV, GObject)

@@ -40,7 +40,8 @@ mefota_way_serial_ask_for_piece (MefotaWaySerial *self)
                                 on_prompt, g_object_ref (self));
 }
 
-/* Bytes of the package that the tty took; G_MAXUINT64 when the channel has given the piece up, and nobody knows any more. */
+/* Bytes of the package that the tty took; G_MAXUINT64 when the channel has given the piece up, and nobody knows any
+ * more. */
 static guint64
 get_taken (MefotaWaySerial *self)
 {
@@ -85,7 +86,8 @@ on_progress_due (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-/* At once when nothing was told for a while, else when that while is over: what was told last is true when all stops. */
+/* At once when nothing was told for a while, else when that while is over: what was told last is true when all
+ * stops. */
 static void
 note_progress (MefotaWaySerial *self)
 {

@@ -7,8 +7,8 @@
 
 #include "mefota-error.h"
 
-/* Times are in units of [timeouts] command (10 s): a module may erase flash before its prompt and write it before its OK.
- * To them comes what the line needs for the bytes, with half of it to spare. */
+/* Times are in units of [timeouts] command (10 s): a module may erase flash before its prompt and write it before its
+ * OK. To them comes what the line needs for the bytes, with half of it to spare. */
 #define PIECE_MAX (512 * 1024) /* guide 4.1 */
 #define DATA_COMMANDS 6
 #define INSTALL_COMMANDS 3

@@ -8,8 +8,9 @@ G_BEGIN_DECLS
 /**
  * MefotaWaySerial:
  *
- * A package over the module's UART (guide 2.4, chapter 4): AT+ZCOMDEL, AT+ZCOMWRT=<n> for each piece with its bytes behind
- * the prompt, AT+ZCOMUPDATE. What the module says of a refused step stands in the message, with the byte it was at.
+ * A package over the module's UART (guide 2.4, chapter 4): AT+ZCOMDEL, AT+ZCOMWRT=<n> for each piece with its bytes
+ * behind the prompt, AT+ZCOMUPDATE. What the module says of a refused step stands in the message, with the byte it was
+ * at.
  *
  * A piece that the module counts on and does not get would swallow every further command, so each end of a step leaves
  * it filled up, or is followed by prepare() or clean_up(), which do that first.

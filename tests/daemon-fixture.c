@@ -299,7 +299,8 @@ daemon_start (DaemonFixture *self, const char *config)
     write_config (self, config);
   g_subprocess_launcher_set_child_setup (launcher, die_with_the_test, NULL, NULL);
   g_subprocess_launcher_setenv (launcher, "DBUS_SYSTEM_BUS_ADDRESS",
-                                  self->address != NULL ? self->address : g_test_dbus_get_bus_address (self->bus), TRUE);
+                                  self->address != NULL ? self->address
+                                  : g_test_dbus_get_bus_address (self->bus), TRUE);
   g_subprocess_launcher_setenv (launcher, "RUNTIME_DIRECTORY", run, TRUE);
   g_subprocess_launcher_unsetenv (launcher, "STATE_DIRECTORY");
   g_subprocess_launcher_unsetenv (launcher, "NOTIFY_SOCKET");
@@ -370,7 +371,8 @@ daemon_fixture_new (void)
   g_test_dbus_up (self->bus);
   self->connection = g_dbus_connection_new_for_address_sync (
       g_test_dbus_get_bus_address (self->bus),
-      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL, &error);
+      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL,
+      &error);
   g_assert_no_error (error);
   daemon_listen (self);
   self->name_watch = g_bus_watch_name_on_connection (self->connection, DAEMON_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,

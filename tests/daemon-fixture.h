@@ -8,9 +8,10 @@ G_BEGIN_DECLS
 /**
  * DaemonFixture:
  *
- * The real mefotad and any number of simulated modules, each a process of its own, on a private bus and in a folder of their
- * own. Everything is watched by the test's main context: what the daemon signals and what the modules report is kept in
- * order, and every wait ends the test after DAEMON_DEADLINE seconds, with the daemon's log and the modules' last events.
+ * The real mefotad and any number of simulated modules, each a process of its own, on a private bus and in a folder of
+ * their own. Everything is watched by the test's main context: what the daemon signals and what the modules report is
+ * kept in order, and every wait ends the test after DAEMON_DEADLINE seconds, with the daemon's log and the modules'
+ * last events.
  *
  * Paths of the programs come from the environment: MEFOTAD and MEFOTA_SIM. MEFOTAD_PREFIX may name a command, with its
  * arguments, that the daemon is run by.
@@ -74,8 +75,8 @@ const char *sim_await (SimProcess *sim, const char *prefix);
 /* How many events so far begin with @prefix. */
 guint sim_count (SimProcess *sim, const char *prefix);
 
-/* Starts the daemon with this configuration, in which each @NAME@ is the link of that module; waits for its name and reads
- * all properties. NULL: with the configuration of the last start. */
+/* Starts the daemon with this configuration, in which each @NAME@ is the link of that module; waits for its name and
+ * reads all properties. NULL: with the configuration of the last start. */
 void daemon_start (DaemonFixture *self, const char *config);
 /* SIGTERM; fails the test if it does not end with 0. */
 void daemon_stop (DaemonFixture *self);
@@ -108,7 +109,8 @@ guint64 daemon_get_number (DaemonFixture *self, const char *module, const char *
 void daemon_await_state (DaemonFixture *self, const char *module, const char *state);
 /* Waits for the next signal of that name (or the next value told of that property); its arguments are borrowed. */
 GVariant *daemon_await_signal (DaemonFixture *self, const char *module, const char *name);
-/* The details of the next Finished; borrowed. Fails unless result (and error-name, without its prefix, if not NULL) fit. */
+/* The details of the next Finished; borrowed. Fails unless result (and error-name, without its prefix, if not NULL)
+ * fit. */
 GVariant *daemon_await_finished (DaemonFixture *self, const char *module, const char *result, const char *error_name);
 
 /* Turns the main context until @condition is true. */

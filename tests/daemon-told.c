@@ -200,14 +200,16 @@ static void
 on_called (GObject *source, GAsyncResult *result, gpointer data)
 {
   Call *call = data;
-  call->reply = g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), NULL, result, &call->error);
+  call->reply = g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), NULL, result,
+                                                                 &call->error);
   if (call->reply != NULL && call->take != NULL)
     call->take (call->fixture, call->reply);
   call->done = TRUE;
 }
 
 static GVariant *
-call_path (DaemonFixture *self, const char *path, const char *interface, const char *method, GVariant *parameters, int fd,
+call_path (DaemonFixture *self, const char *path, const char *interface, const char *method, GVariant *parameters,
+           int fd,
            void (*take) (DaemonFixture *self, GVariant *reply), GError **error)
 {
   g_autoptr (GUnixFDList) fds = fd >= 0 ? g_unix_fd_list_new () : NULL;
@@ -216,7 +218,8 @@ call_path (DaemonFixture *self, const char *path, const char *interface, const c
   if (fds != NULL)
     g_assert_cmpint (g_unix_fd_list_append (fds, fd, NULL), ==, 0);
   g_dbus_connection_call_with_unix_fd_list (self->connection, NAME, path, interface, method, parameters, NULL,
-                                            G_DBUS_CALL_FLAGS_NO_AUTO_START, DAEMON_DEADLINE * 1000, fds, NULL, on_called, &call);
+                                            G_DBUS_CALL_FLAGS_NO_AUTO_START, DAEMON_DEADLINE * 1000, fds, NULL,
+                                            on_called, &call);
   DAEMON_AWAIT (self, call.done);
   if (call.error != NULL)
     g_propagate_error (error, call.error);
@@ -260,7 +263,8 @@ daemon_call_property (DaemonFixture *self, const char *module, const char *prope
 {
   g_autofree char *path = g_strconcat (MODULES, module, NULL);
   g_autoptr (GError) error = NULL;
-  GVariant *reply = call_path (self, path, "org.freedesktop.DBus.Properties", "Get", g_variant_new ("(ss)", NAME, property),
+  GVariant *reply = call_path (self, path, "org.freedesktop.DBus.Properties", "Get",
+                               g_variant_new ("(ss)", NAME, property),
                                -1, NULL, &error);
   g_assert_no_error (error);
   return reply;
@@ -291,7 +295,8 @@ take_manager (DaemonFixture *self, GVariant *reply)
 GVariant *
 daemon_call_objects (DaemonFixture *self, GError **error)
 {
-  return call_path (self, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, -1, take_objects, error);
+  return call_path (self, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, -1, take_objects,
+                    error);
 }
 
 void
@@ -302,7 +307,8 @@ daemon_read_all (DaemonFixture *self)
   g_autoptr (GVariant) manager = NULL;
 
   g_assert_no_error (error);
-  manager = call_path (self, ROOT, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", NAME ".Manager"), -1,
+  manager = call_path (self, ROOT, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", NAME ".Manager"),
+                       -1,
                        take_manager, &error);
   g_assert_no_error (error);
 }

@@ -63,11 +63,13 @@ install_assert_no_copy (Install *self)
 void
 install_assert_success (Install *self)
 {
-  g_autofree char *expected = g_strdup_printf ("package %" G_GSIZE_FORMAT " %s", self->package->size, self->package->sha256);
+  g_autofree char *expected = g_strdup_printf ("package %" G_GSIZE_FORMAT " %s", self->package->size,
+                                               self->package->sha256);
 
   daemon_await_finished (self->f, "m0", "success", NULL);
   g_assert_cmpstr (daemon_get_string (self->f, "m0", "FirmwareVersion"), ==, INSTALL_NEXT);
-  /* One that breaks off in mid-piece may find AT+ZCOMUPDATE in the bytes that were on their way, but no package to it. */
+  /* One that breaks off in mid-piece may find AT+ZCOMUPDATE in the bytes that were on their way, but no package to
+   * it. */
   g_assert_cmpuint (sim_count (self->sim, "package ") - sim_count (self->sim, "package 0 none"), ==, 1);
   g_assert_cmpuint (sim_count (self->sim, expected), ==, 1);
   install_assert_no_copy (self);

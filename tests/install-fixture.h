@@ -16,8 +16,8 @@ typedef struct
   TestPackage *package;
 } Install;
 
-/* @settings: switches of the module, separated by commas; @config goes before the daemon's [timeouts]. The module is up and
- * idle, and takes no other package than this one. */
+/* @settings: switches of the module, separated by commas; @config goes before the daemon's [timeouts]. The module is up
+ * and idle, and takes no other package than this one. */
 Install install_new (gsize size, const char *settings, const char *config);
 /* The same on a line of @baud. */
 Install install_new_at (gsize size, const char *settings, const char *config, guint baud);
@@ -28,7 +28,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
 GVariant *install_arguments (Install *self, const char *extra);
 /* Install, which must be taken on. */
 void install_begin (Install *self);
-/* What is left to happen happens, and all is as it should be: the module got exactly the package, once, and installed it. */
+/* What is left to happen happens, and all is as it should be: the module got exactly the package, once, and installed
+ * it. */
 void install_assert_success (Install *self);
 /* No private copy is left. */
 void install_assert_no_copy (Install *self);

@@ -41,7 +41,8 @@ hear (Echo *echo, guint8 byte)
   mefota_at_framer_feed (&echo->framer, &byte, 1);
 }
 
-/* Lines of the module's own between any two bytes of the echo: they are told, and the echo is found again behind them. */
+/* Lines of the module's own between any two bytes of the echo: they are told, and the echo is found again behind
+ * them. */
 static void
 test_broken (void)
 {

@@ -23,8 +23,8 @@ write_proc (const char *path, const char *text)
   fclose (file);
 }
 
-/* Mounts of our own, seen by nobody else and gone with us: as root, or as root of a user namespace of our own. Has to come
- * before there is any thread. */
+/* Mounts of our own, seen by nobody else and gone with us: as root, or as root of a user namespace of our own. Has to
+ * come before there is any thread. */
 static void
 enter_own_mounts (void)
 {

@@ -210,7 +210,8 @@ test_line (gconstpointer killed)
   }
 }
 
-/* After a restart of the daemon the place is kept for one that is slow to answer; for one that is not there it is not. */
+/* After a restart of the daemon the place is kept for one that is slow to answer; for one that is not there it is
+ * not. */
 static void
 test_place (gconstpointer gone)
 {

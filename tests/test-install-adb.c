@@ -83,8 +83,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
 
 static char *initial_path;
 
-/* A module with @settings ("a=b c=d"), up and idle, and a package of @size bytes; with @config in the file. f is NULL where
- * no adb is installed: the test is left out then. */
+/* A module with @settings ("a=b c=d"), up and idle, and a package of @size bytes; with @config in the file. f is NULL
+ * where no adb is installed: the test is left out then. */
 static Install
 install_new (gsize size, const char *settings, const char *config)
 {
@@ -210,7 +210,8 @@ test_whole (void)
 static void
 test_reenumerates (void)
 {
-  g_auto (Install) t = install_new (100000, "adb-reenumerate=30 firmware=ME3630C2CV1.0B06", "[policy]\ntransfer-attempts=1\n");
+  g_auto (Install) t = install_new (100000, "adb-reenumerate=30 firmware=ME3630C2CV1.0B06",
+                                    "[policy]\ntransfer-attempts=1\n");
   g_autofree char *event = NULL;
 
   if (t.f == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A daemon that is killed in the middle of package upgrades over the UART: one for many modules, each held at another byte of
- * its transfer. Every byte's own kill is in test-install-kill.c. */
+/* A daemon that is killed in the middle of package upgrades over the UART: one for many modules, each held at another
+ * byte of its transfer. Every byte's own kill is in test-install-kill.c. */
 
 #include "install-fixture.h"
 
@@ -34,7 +34,8 @@ static const struct
 static char *
 add_modules (DaemonFixture *f, TestPackage *package, SimProcess **sims)
 {
-  GString *config = g_string_new ("[policy]\nmax-parallel=20\n[timeouts]\ncommand=2\nprobe=0.2\nsettle=2\ninstall=30\n");
+  GString *config
+      = g_string_new ("[policy]\nmax-parallel=20\n[timeouts]\ncommand=2\nprobe=0.2\nsettle=2\ninstall=30\n");
 
   for (guint i = 0; i < N_EDGES; i++)
     {
@@ -42,7 +43,8 @@ add_modules (DaemonFixture *f, TestPackage *package, SimProcess **sims)
 
       sims[i] = daemon_add_sim (f, edges[i].id, "wiring=uart", "mark-data=1048583", edges[i].setting, imei, NULL);
       sim_control (sims[i], "set expect-package=%s", package->sha256);
-      g_string_append_printf (config, "[module %s]\nport=@%s@\ntransport=uart\nbaud=921600\n", edges[i].id, edges[i].id);
+      g_string_append_printf (config, "[module %s]\nport=@%s@\ntransport=uart\nbaud=921600\n", edges[i].id,
+                              edges[i].id);
     }
   return g_string_free (config, FALSE);
 }
@@ -104,8 +106,8 @@ test_kill (void)
     }
 }
 
-/* Killed while it waits for the first prompt, which then comes with nobody there to answer it. What was asked for is on disk
- * already. */
+/* Killed while it waits for the first prompt, which then comes with nobody there to answer it. What was asked for is on
+ * disk already. */
 static void
 test_kill_before (void)
 {
@@ -123,7 +125,8 @@ test_kill_before (void)
   install_assert_success (&t);
 }
 
-/* Copies that killed daemons left behind, of modules that are there or not, go at the next start; what is needed stays. */
+/* Copies that killed daemons left behind, of modules that are there or not, go at the next start; what is needed
+ * stays. */
 static void
 test_sweep (void)
 {

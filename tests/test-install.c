@@ -59,7 +59,8 @@ test_refused (void)
   assert_nothing_sent (t.sim);
 
   /* The right direction, in other letters, goes. */
-  daemon_call_ok (t.f, "m0", "Install", install_arguments (&t, ", 'from-version': <'me3630c1cv2.0b06 [x]'>"), t.package->fd);
+  daemon_call_ok (t.f, "m0", "Install", install_arguments (&t, ", 'from-version': <'me3630c1cv2.0b06 [x]'>"),
+                  t.package->fd);
   g_free (daemon_call_error (t.f, "m0", "Install", install_arguments (&t, ""), t.package->fd, "Busy"));
   g_free (daemon_call_error (t.f, "m0", "Refresh", NULL, -1, "Busy"));
   install_assert_success (&t);

@@ -281,8 +281,8 @@ get_sleep (void)
   return timeout < 0 ? G_MAXINT : timeout;
 }
 
-/* The module reads so far and no further: progress is told up to the last slice that the tty took, and no further than that;
- * then nothing wakes up. */
+/* The module reads so far and no further: progress is told up to the last slice that the tty took, and no further than
+ * that; then nothing wakes up. */
 static void
 test_progress (void)
 {
@@ -386,7 +386,8 @@ on_stop (MefotaSim *sim, const char *line, gpointer data)
 static void
 test_cancel (void)
 {
-  static const char *const marks[] = { "mark-data=1", "mark-data=999", "mark-data=1000", "mark-data=1500", "mark-data=2500" };
+  static const char *const marks[] = { "mark-data=1", "mark-data=999", "mark-data=1000", "mark-data=1500",
+                                      "mark-data=2500" };
 
   for (guint i = 0; i < G_N_ELEMENTS (marks); i++)
     {

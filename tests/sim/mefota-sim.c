@@ -176,7 +176,8 @@ make_options (void)
                           "%s\nSCRIPTS\n\n%s\nCONTROL\n\n%s",
                           switches, mefota_sim_describe_script (), mefota_sim_describe_control ());
   g_option_context_set_summary (context,
-                                "It answers AT commands, runs the firmware upgrades of the vendor's FOTA guide, reboots,"
+                                "It answers AT commands, runs the firmware upgrades of the vendor's FOTA guide, "
+                                "reboots,"
                                 "\nand makes every mistake it is told to make. For testing gateways without a module.");
   g_option_context_set_description (context, text);
   g_option_context_add_main_entries (context, entries, NULL);
