@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "at-channel-fixture.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "mefota-at-log.h"
 #include "mefota-error.h"
 
 /* ---- Commands ---- */
@@ -325,196 +323,12 @@ test_impatient_all (Fixture *f, gconstpointer user_data)
   await (f, "c; ");
 }
 
-/* ---- What the journal gets ---- */
-
-static void
-test_log (void)
-{
-  static const struct
-  {
-    const char *bytes;
-    gboolean unmasked;
-    const char *visible;
-  } rows[] = {
-    { "AT+CGMR\r", FALSE, "AT+CGMR<CR>" },
-    { "\r\n866758041234567\r\n", FALSE, "<CR><LF>......<CR><LF>" },
-    { "\r\n866758041234567\r\n", TRUE, "<CR><LF>866758041234567<CR><LF>" },
-    { "+ZGETICCID: 8986011670701A2B3C4D", FALSE, "+ZGETICCID: ......" },
-    { "AT+CPIN=\"1234\"\r", FALSE, "AT+CPIN=......<CR>" },
-    { "at+cpin=1234;+CSQ\r", FALSE, "at+cpin=......<CR>" },
-    { "AT+CPIN=1234\r", TRUE, "AT+CPIN=1234<CR>" },
-    { "AT+CPIN?\r", FALSE, "AT+CPIN?<CR>" },
-    { "AT+CPWD=\"SC\",\"1234\",\"0000\"", FALSE, "AT+CPWD=......" },
-    { "+CSQ: 21,99", FALSE, "+CSQ: 21,99" },
-    { "ME3630U1AV1.0B04 [Apr 18 2019 13:43:33]", FALSE, "ME3630U1AV1.0B04 [Apr 18 2019 13:43:33]" },
-    { "\xa3\xba\x1a", FALSE, "<A3><BA><1A>" },
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
-    {
-      g_autofree char *visible = mefota_at_log_format ((const guint8 *) rows[i].bytes, strlen (rows[i].bytes),
-                                                       rows[i].unmasked);
-
-      g_assert_cmpstr (visible, ==, rows[i].visible);
-    }
-}
-
-/* Whatever way a read cuts it, an IMEI does not get out. */
-static GLogWriterOutput
-on_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
-{
-  for (gsize i = 0; i < n_fields; i++)
-    if (g_str_equal (fields[i].key, "MESSAGE"))
-      g_string_append (user_data, fields[i].value);
-  return G_LOG_WRITER_HANDLED;
-}
-
-/* An answer is logged before the command that it lets go. */
-static void
-test_log_order (Fixture *f, gconstpointer user_data)
-{
-  static GString *journal;
-
-  journal = g_string_new (NULL);
-  if (g_test_subprocess ())
-    {
-      const char *answer, *next;
-
-      g_log_set_writer_func (on_log, journal, NULL);
-      g_log_set_debug_enabled (TRUE);
-      expect (f, "AT+CGMM\r", "\r\nME3630\r\n\r\nOK\r\n");
-      expect (f, "AT+CSQ\r", "\r\n+CSQ: 21,99\r\n\r\nOK\r\n");
-      ask (f, "AT+CGMM", LONG_MS, NULL);
-      ask (f, "AT+CSQ", LONG_MS, NULL);
-      await (f, "ME3630; +CSQ: 21,99; ");
-      answer = strstr (journal->str, "<-- <CR><LF>OK<CR><LF>");
-      next = strstr (journal->str, "--> AT+CSQ<CR>");
-      exit (answer != NULL && next != NULL && answer < next ? 0 : 1);
-    }
-  g_string_free (journal, TRUE);
-  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
-  g_test_trap_assert_passed ();
-}
-
-static void
-test_log_masked (Fixture *f, gconstpointer user_data)
-{
-  static GString *journal;
-
-  journal = g_string_new (NULL);
-  if (g_test_subprocess ())
-    {
-      g_log_set_writer_func (on_log, journal, NULL);
-      g_log_set_debug_enabled (TRUE);
-      for (f->cut = -1; f->cut < 20; f->cut++)
-        {
-          expect (f, "AT+CGSN\r", "\r\n866758041234567\r\n\r\nOK\r\n");
-          ask (f, "AT+CGSN", LONG_MS, NULL);
-          await (f, "866758041234567; ");
-        }
-      if (strstr (journal->str, "<-- <CR><LF>......<CR><LF>") == NULL || strstr (journal->str, "8667") != NULL ||
-          strstr (journal->str, "234567") != NULL)
-        exit (1);
-      exit (0);
-    }
-  g_string_free (journal, TRUE);
-  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
-  g_test_trap_assert_passed ();
-}
-
-/* ---- A final result code without its line end ---- */
-
-static void
-test_unended (Fixture *f, gconstpointer user_data)
-{
-  expect (f, "AT+CFUN=1,1\r", "\r\nOK");
-  ask (f, "AT+CFUN=1,1", LONG_MS, NULL);
-  await (f, "; ");
-  say (f, "\r\n\r\n+CREG: 1\r\n");
-  await (f, "urc +CREG: 1; ");
-
-  /* The answers to AT, of a module that always does so. */
-  expect (f, "AT\r", "\r\nOK");
-  expect (f, "AT+B\r", "\r\nb\r\nERROR");
-  mefota_at_channel_sync_async (f->channel, NULL, on_synced, f);
-  ask (f, "AT+B", LONG_MS, NULL);
-  await (f, "synced; ModuleError; ");
-  assert_idle (f);
-
-  /* The end of data. */
-  expect (f, "AT+ZCOMWRT=5\r", "\r\n> ");
-  announce (f, "AT+ZCOMWRT=5", MEFOTA_PROMPT_IMMEDIATE, LONG_MS);
-  await (f, "ready; ");
-  expect (f, "hello", "\r\nOK");
-  write_text (f, "hello");
-  await (f, "written; ");
-  end_data (f, LONG_MS);
-  await (f, "ended; ");
-  assert_idle (f);
-}
-
-/* It hangs up behind it, or its time is over first. */
-static void
-test_unended_hang_up (Fixture *f, gconstpointer user_data)
-{
-  expect (f, "AT+A\r", "\r\nOK");
-  ask (f, "AT+A", 100, NULL);
-  await (f, "; ");
-  expect (f, "AT+CFUN=1,1\r", "\r\n+CREG: 0\r\n\r\nOK");
-  ask (f, "AT+CFUN=1,1", LONG_MS, NULL);
-  await (f, "urc +CREG: 0; ");
-  unplug (f);
-  await (f, "; hang-up; ");
-}
-
-/* What only begins like one: a line that was cut, an answer with more behind it, bytes nobody waits for, data. */
-static void
-test_not_unended (Fixture *f, gconstpointer user_data)
-{
-  static const char *const beginnings[] = { "\r\nOKA", "\r\n+X: OK", "\r\nAT+A OK", "\r\n O K" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (beginnings); i++)
-    {
-      g_autofree char *line = g_strstrip (g_strdup (beginnings[i]));
-      g_autofree char *sees = g_strconcat (line, "Y; ", NULL);
-
-      expect (f, "AT+A\r", beginnings[i]);
-      expect_later (f, "", 400, "Y\r\nOK\r\n");
-      ask (f, "AT+A", LONG_MS, NULL);
-      await (f, sees);
-    }
-  expect (f, "AT+A\r", "\r\nOK");
-  expect_later (f, "", 100, "AY\r\nOK\r\n");
-  ask (f, "AT+A", LONG_MS, NULL);
-  await (f, "OKAY; ");
-  say (f, "\r\nOK");
-  assert_idle (f); /* no timer while nobody waits */
-  say (f, "\r\n");
-
-  expect (f, "AT+ZCOMWRT=5\r", "\r\n> ");
-  announce (f, "AT+ZCOMWRT=5", MEFOTA_PROMPT_IMMEDIATE, LONG_MS);
-  await (f, "ready; ");
-  expect (f, "hell", "\r\nOK");
-  write_text (f, "hell");
-  await (f, "written; ");
-  await_steps (f);
-  assert_idle (f);
-  expect (f, "o", "AY\r\nERROR\r\n");
-  write_text (f, "o");
-  await (f, "written; ");
-  end_data (f, LONG_MS);
-  await (f, "ended ModuleError; ");
-}
-
 #define ADD(path, function, data) g_test_add ("/at-channel/" path, Fixture, data, set_up, function, tear_down)
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("unended/ok", test_unended, NULL);
-  ADD ("unended/hang-up", test_unended_hang_up, NULL);
-  ADD ("unended/other", test_not_unended, NULL);
   ADD ("answer", test_answer, NULL);
   ADD ("module-error", test_module_error, NULL);
   ADD ("queue", test_queue, NULL);
@@ -536,8 +350,5 @@ main (int argc, char **argv)
   ADD ("stuck", test_stuck, NULL);
   ADD ("impatient/others-wait", test_impatient, NULL);
   ADD ("impatient/all", test_impatient_all, NULL);
-  g_test_add_func ("/at-channel/log/format", test_log);
-  ADD ("log/order", test_log_order, NULL);
-  ADD ("log/masked", test_log_masked, NULL);
   return g_test_run ();
 }

@@ -192,4 +192,19 @@ void sim_run_stop_all (MefotaSim *self);
 char *sim_run_describe (MefotaSim *self);
 void sim_indication (MefotaSim *self, const char *word);
 
+/* How a command is asked: AT+X, AT+X=..., AT+X?, AT+X=? */
+typedef enum { SIM_OP_BARE = 1, SIM_OP_SET = 2, SIM_OP_READ = 4, SIM_OP_TEST = 8 } SimOp;
+
+void sim_reply_add (SimReply *reply, const char *format, ...) G_GNUC_PRINTF (2, 3);
+SimReplyKind sim_reply_cme (SimReply *reply, int code);
+
+/* sim-fota.c */
+SimReplyKind sim_run_fotaip (MefotaSim *self, SimOp op, const char *args, SimReply *reply);
+SimReplyKind sim_run_fotapollen (MefotaSim *self, SimOp op, const char *args, SimReply *reply);
+SimReplyKind sim_run_fotatv (MefotaSim *self, SimOp op, const char *args, SimReply *reply);
+SimReplyKind sim_run_fotactr (MefotaSim *self, SimOp op, const char *args, SimReply *reply);
+SimReplyKind sim_run_zcomwrt (MefotaSim *self, SimOp op, const char *args, SimReply *reply);
+SimReplyKind sim_run_zcomupdate (MefotaSim *self, SimOp op, const char *args, SimReply *reply);
+SimReplyKind sim_run_zcomdel (MefotaSim *self, SimOp op, const char *args, SimReply *reply);
+
 G_END_DECLS
