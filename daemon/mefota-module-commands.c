@@ -9,6 +9,9 @@
 #include "mefota-error.h"
 #include "mefota-readiness.h"
 
+/* How long a module on a UART is watched after it was told to restart, in tries to wake a port up: it may linger. */
+#define RESTART_PROBES 20
+
 void
 mefota_module_return_error (GTask *task, GError *error)
 {
@@ -241,6 +244,42 @@ mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback call
                                   on_ok, task);
 }
 
+void
+mefota_module_forget_settings (MefotaModule *self)
+{
+  self->settings_read = self->ended_here = FALSE;
+  self->was_away = TRUE;
+  self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
+}
+
+/* On a UART nothing is seen of a restart that is over between two looks. */
+static gboolean
+on_restart_unseen (gpointer data)
+{
+  MefotaModule *self = data;
+
+  self->restart_id = 0;
+  mefota_module_keep (self, 0);
+  if (mefota_upgrade_is_active (self->upgrade) || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+    return G_SOURCE_REMOVE;
+  mefota_module_forget_settings (self);
+  mefota_link_identify (self->link);
+  mefota_module_show (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Nothing else tells that it is away, as long as nobody asks it for something: it forgets its target version, and what
+ * it was set to comes into force. */
+static void
+watch_restart (MefotaModule *self)
+{
+  if (self->transport != MEFOTA_TRANSPORT_UART || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+    return;
+  g_clear_handle_id (&self->restart_id, g_source_remove);
+  self->restart_id = g_timeout_add (RESTART_PROBES * mefota_module_get_timeouts (self)->probe, on_restart_unseen, self);
+  mefota_module_keep (self, 0);
+}
+
 static void
 on_restarting (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -251,6 +290,8 @@ on_restarting (GObject *source, GAsyncResult *result, gpointer data)
 
   /* It may be gone before its OK has been read; that was what was asked for. */
   self->awaited = !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR);
+  if (self->awaited)
+    watch_restart (self);
   if (error != NULL && !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT))
     mefota_module_return_error (task, g_steal_pointer (&error));
   else

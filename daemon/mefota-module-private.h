@@ -50,6 +50,7 @@ struct _MefotaModule
   guint line_id;        /* its place in line is kept until then */
   gint64 policy_answered; /* deadline of the question that policy has answered */
   GTask *refresh_task;
+  guint restart_id; /* a UART's module was told to restart, and is watched until it is seen away or this is over */
 
   /* logs */
   GCancellable *collecting; /* NULL: none are being collected */
@@ -188,6 +189,8 @@ GPtrArray *mefota_module_ask_readiness_finish (MefotaModule *self, GAsyncResult 
 
 /* After identity: reads the settings, notices and mends what a restart lost, keeps both on disk. */
 void mefota_module_read_settings (MefotaModule *self);
+/* It was away, or must have been. */
+void mefota_module_forget_settings (MefotaModule *self);
 /* Answers @task with @error; one cut off because the module went away has no error of ours yet. Takes @error. */
 void mefota_module_return_error (GTask *task, GError *error);
 

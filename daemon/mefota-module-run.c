@@ -118,7 +118,7 @@ mefota_module_keep (MefotaModule *self, guint actions)
     }
   keep_guard (self);
   arm_timer (self);
-  mefota_link_watch_silence (self->link, u->state == MEFOTA_STATE_UPDATING);
+  mefota_link_watch_silence (self->link, u->state == MEFOTA_STATE_UPDATING || self->restart_id != 0);
   if (actions & MEFOTA_ACT_OVERDUE)
     mefota_journal_event (MEFOTA_JOURNAL_OVERDUE, self->id, u->id, u->status,
                           "%s: installing takes longer than expected; still waiting, do not cut its power", self->id);

@@ -176,9 +176,8 @@ on_gone (MefotaLink *link, gpointer data)
   g_cancellable_cancel (self->presence);
   g_object_unref (self->presence);
   self->presence = g_cancellable_new ();
-  self->settings_read = self->ended_here = FALSE;
-  self->was_away = TRUE;
-  self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
+  g_clear_handle_id (&self->restart_id, g_source_remove);
+  mefota_module_forget_settings (self);
   mefota_module_leave_line (self);
   fail_refresh (self, MEFOTA_ERROR_NOT_PRESENT, "The module went away; try again when it is back.");
   mefota_module_step (self, &event);
@@ -306,6 +305,7 @@ mefota_module_close (MefotaModule *self)
 {
   g_clear_handle_id (&self->timer_id, g_source_remove);
   g_clear_handle_id (&self->window_id, g_source_remove);
+  g_clear_handle_id (&self->restart_id, g_source_remove);
   g_clear_handle_id (&self->line_id, g_source_remove);
   g_signal_handlers_disconnect_by_data (self->link, self);
   g_signal_handlers_disconnect_by_data (self->services->queue, self);

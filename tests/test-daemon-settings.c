@@ -102,6 +102,28 @@ test_polling (void)
     }
 }
 
+/* No port vanishes on a UART, and not every module says that it boots; it may even be back before anybody has
+ * looked. */
+static void
+test_uart_restart (gconstpointer data)
+{
+  const char *late = data;
+  g_autoptr (DaemonFixture) f = lab_new ("uart", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set return-late=%s", late);
+  sim_control (sim, "set restart=0");
+  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
+  ok (f, "SetTargetVersion", g_variant_new ("(s)", "V1"));
+  g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  ok (f, "Restart", NULL);
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingRestartNeeded") == 0);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "TargetVersion"), ==, "");
+  daemon_await_state (f, "m0", "idle");
+  g_assert_true (daemon_get_number (f, "m0", "PollingEnabled"));
+  lab_check_properties (f, "m0");
+}
+
 /* What the module itself makes of it: its words, its silence, and another value behind its OK. */
 static void
 test_refusals (void)
@@ -347,6 +369,8 @@ main (int argc, char **argv)
   lab_init (&argc, &argv);
   g_test_add_func ("/daemon/settings/set", test_set);
   g_test_add_func ("/daemon/settings/polling", test_polling);
+  g_test_add_data_func ("/daemon/settings/uart-restart/seen", "90", test_uart_restart);
+  g_test_add_data_func ("/daemon/settings/uart-restart/unseen", "0", test_uart_restart);
   g_test_add_func ("/daemon/settings/refusals", test_refusals);
   g_test_add_func ("/daemon/settings/server-arguments", test_server_arguments);
   g_test_add_func ("/daemon/settings/refresh", test_refresh);
