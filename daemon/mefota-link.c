@@ -286,6 +286,8 @@ ask_still_there (gpointer data)
 void
 mefota_link_watch_silence (MefotaLink *self, gboolean watch)
 {
+  if (watch && !self->watching)
+    self->identified_at = 0; /* a boot that shows itself from now on is not the one before its identity was read */
   self->watching = watch;
   g_clear_handle_id (&self->watch_id, g_source_remove);
   if (watch && self->transport == MEFOTA_TRANSPORT_UART && self->state == MEFOTA_LINK_UP)
@@ -297,18 +299,15 @@ on_urc (MefotaAtChannel *channel, const char *line, gboolean booted, gpointer da
 {
   MefotaLink *self = data;
   gboolean settled = g_get_monotonic_time () - self->identified_at > 2000 * (gint64) self->timeouts.probe;
+  gboolean synchronising = self->silence_id != 0;
 
   /* A boot is several lines, and the last may come after the module has answered: those are not another boot. */
   if (!booted || self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP || !settled)
     return;
   g_message ("%s: the module has restarted (%s)", self->name, line);
-  if (self->silence_id == 0)
-    {
-      fall_silent (self);
-      begin_probing (self);
-    }
-  else
-    fall_silent (self);
+  fall_silent (self);
+  if (!synchronising)
+    begin_probing (self);
 }
 
 /* ---- the port ---- */

@@ -270,6 +270,22 @@ test_adopted_from (void)
   g_assert_cmpstr (lab_lookup (entry, "from-version"), ==, OLD_VERSION);
 }
 
+/* On a UART, and so fast that no silence is noticed: the word it says when it boots is enough, however short before the
+ * module was told from others. */
+static void
+test_fast_boot (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", "on AT+FOTACTR\nok\nind UPDATING\nfirmware $next\nreboot 0\n",
+                                         "probe=20\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set return-late=0");
+  sim_control (sim, "set boot-noise=zready");
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+  g_assert_cmpuint (daemon_get_number (f, "m0", "RebootsSeen"), ==, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -285,5 +301,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/daemon/results/late/usb", "usb", test_late);
   g_test_add_data_func ("/daemon/results/late/uart", "uart", test_late);
   g_test_add_func ("/daemon/results/adopted-from", test_adopted_from);
+  g_test_add_func ("/daemon/results/fast-boot", test_fast_boot);
   return g_test_run ();
 }
