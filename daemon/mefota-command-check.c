@@ -99,7 +99,7 @@ mefota_command_check (const char *command, guint max_length, GError **error)
       if (*c != ' ')
         g_string_append_c (plain, g_ascii_toupper (*c));
     }
-  if (!g_str_has_prefix (plain->str, "AT"))
+  if (g_ascii_strncasecmp (command, "AT", 2) != 0)
     {
       g_set_error_literal (error, MEFOTA_ERROR, MEFOTA_ERROR_INVALID_ARGUMENT,
                            "A command begins with AT, such as AT+CGMR.");

@@ -128,6 +128,7 @@ test_invalid (void)
     "XAT+CGMR", "AT+CGMR\r",   "AT+CGMR\nAT+FOTACTR",
     "AT\tI",    "AT+CGMR\x1a", "AT\x7f",
     "AT\x1b",   "\nAT",        "AT+CGMR\r\nAT+CFUN=1,1",
+    " AT",      "A T+CGMR",
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
