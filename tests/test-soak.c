@@ -117,6 +117,9 @@ soak_open (Soak *self)
       sim_control (self->sims[i], "set quiet=true");
       lab_play (self->f, self->sims[i], scripts[i]);
     }
+  /* Away for so short a time, it has to tell. */
+  sim_control (self->sims[2], "set return-late=30");
+  sim_control (self->sims[2], "set boot-noise=zready");
   if (adb)
     show_adb_device (self);
   text = g_strconcat (config, adb ? config_adb : NULL, NULL);
