@@ -109,19 +109,27 @@ send_garbage (Cell *self)
   sim_control (self->sim, "garbage 200");
 }
 
+/* Power must stay on while the module installs: with a daemon, and without one. */
 static void
 lose_daemon (Cell *self, Fault fault)
 {
+  g_autofree char *run_file = daemon_path (self->f, "run/power-critical");
+  gboolean critical = self->at >= STATE_UPDATING;
+
+  g_assert_cmpuint (daemon_get_number (self->f, "m0", "PowerCritical"), ==, critical);
   if (fault == FAULT_TERM)
     daemon_stop (self->f);
   else
     daemon_kill (self->f);
+  g_assert_cmpint (g_file_test (run_file, G_FILE_TEST_EXISTS), ==, critical);
   if (fault == FAULT_FINISHES)
     {
       cell_finish (self, self->at);
       sim_await (self->sim, "done");
     }
   daemon_start (self->f, NULL);
+  if (fault != FAULT_FINISHES && self->at != STATE_CHECKING)
+    g_assert_cmpuint (daemon_get_number (self->f, "m0", "PowerCritical"), ==, critical);
 }
 
 static void
