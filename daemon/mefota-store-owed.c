@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define RETRY_SECONDS 30
+#define RETRY_SECONDS 10
 
 typedef struct
 {

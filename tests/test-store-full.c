@@ -2,12 +2,27 @@
 
 /* A store on a full disk: what has happened anyhow is written when there is room again. */
 
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "mefota-error.h"
 #include "mefota-store.h"
+
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+      remove_tree (child);
+    }
+  g_remove (path);
+}
 
 static void
 limit_disk (gboolean full)
@@ -73,8 +88,26 @@ test_room_again (gconstpointer data)
   g_clear_pointer (&entry, g_variant_unref);
   entry = mefota_store_history_get (next, "1");
   g_assert_nonnull (entry);
-  g_assert_true (mefota_store_remove (next, MEFOTA_STORE_PLACE, "kept", NULL));
-  g_assert_true (mefota_store_remove (next, MEFOTA_STORE_PLACE, "newer", NULL));
+  remove_tree (folder);
+}
+
+/* Without anything else to save. */
+static void
+test_room_later (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("mefota-store-XXXXXX", NULL);
+  g_autoptr (MefotaStore) store = mefota_store_new (folder);
+  gint64 end = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
+
+  limit_disk (TRUE);
+  g_assert_false (mefota_store_keep (store, MEFOTA_STORE_PLACE, "kept", number (1), NULL));
+  limit_disk (FALSE);
+  g_assert_cmpint (load (store, "kept"), ==, 0);
+  while (load (store, "kept") == 0 && g_get_monotonic_time () < end)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (load (store, "kept"), ==, 1);
+  g_assert_false (g_main_context_pending (NULL));
+  remove_tree (folder);
 }
 
 int
@@ -84,5 +117,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/store-full/room-at-next-save", "", test_room_again);
   g_test_add_data_func ("/store-full/room-at-end", NULL, test_room_again);
+  g_test_add_func ("/store-full/room-later", test_room_later);
   return g_test_run ();
 }
