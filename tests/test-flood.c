@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define SECONDS 3
 #define LISTENER_SECONDS 10 /* the bus keeps it all in memory */
@@ -240,6 +241,12 @@ on_line (GObject *source, GAsyncResult *result, gpointer data)
   *(char **) data = g_data_input_stream_read_line_finish (G_DATA_INPUT_STREAM (source), result, NULL, NULL);
 }
 
+static void
+die_with_the_test (gpointer data)
+{
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+}
+
 /* The bus has to keep it all for that one: that is its own affair. */
 static void
 test_stopped_listener (void)
@@ -247,12 +254,14 @@ test_stopped_listener (void)
   Flood flood;
   g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
   g_autofree char *line = NULL;
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
   g_autoptr (GSubprocess) listener = NULL;
   g_autoptr (GDataInputStream) output = NULL;
 
   flood_begin (&flood, MIN (seconds, LISTENER_SECONDS));
-  listener = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL, self, "--listen",
-                               g_test_dbus_get_bus_address (flood.f->bus), NULL);
+  g_subprocess_launcher_set_child_setup (launcher, die_with_the_test, NULL, NULL);
+  listener = g_subprocess_launcher_spawn (launcher, NULL, self, "--listen", g_test_dbus_get_bus_address (flood.f->bus),
+                                          NULL);
   g_assert_nonnull (listener);
   output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (listener));
   g_data_input_stream_read_line_async (output, G_PRIORITY_DEFAULT, NULL, on_line, &line);
