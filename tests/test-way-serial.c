@@ -313,6 +313,7 @@ test_progress (void)
   assert_package (f);
 
   /* Anew from the start, and told so. */
+  sim_client_await (f->module, "done AT+ZCOMUPDATE"); /* it is back */
   prepare (f);
   g_assert_no_error (f->error);
   g_assert_cmpuint (f->percent, ==, 0);
