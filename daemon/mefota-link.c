@@ -3,7 +3,9 @@
 
 #include "mefota-link.h"
 
+#include "mefota-at-event.h"
 #include "mefota-error.h"
+#include "mefota-profile.h"
 
 /* Unanswered tries at one rate before a UART's other rates are tried: a module may be back at another one (its own
  * setting is not known, and automatic detection falls back to 115200). */
@@ -34,6 +36,7 @@ struct _MefotaLink
   gint64 opened_at, identified_at;
 
   GCancellable *identifying; /* NULL: its identity is not being read */
+  char *version;             /* as it was read last */
 
   gboolean watching;
   gboolean asked;     /* whether it is still there, and not answered yet */
@@ -149,6 +152,7 @@ on_identified (GObject *source, GAsyncResult *result, gpointer data)
   if (identity == NULL)
     return; /* hung up: somebody else tells */
   self->identified_at = g_get_monotonic_time ();
+  self->version = (g_free (self->version), g_strdup (identity->version));
   self->state = MEFOTA_LINK_UP;
   g_signal_emit (self, signals[IDENTIFIED], 0, identity);
   g_signal_emit (self, signals[CHANGED], 0);
@@ -256,13 +260,19 @@ on_still_there (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaLink) self = data;
   g_autoptr (GError) error = NULL;
-  g_strfreev (mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error));
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_autofree char *version = NULL;
 
   if (MEFOTA_AT_CHANNEL (source) != self->channel)
     return;
   self->asked = FALSE;
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     mefota_link_suspect (self);
+  if (error != NULL || lines[0] == NULL || self->state != MEFOTA_LINK_UP || self->version[0] == '\0')
+    return;
+  version = mefota_at_event_strip_prefix (lines[0], "+CGMR");
+  if (!mefota_version_matches (version, self->version))
+    mefota_link_identify (self);
 }
 
 static gboolean
@@ -275,8 +285,9 @@ ask_still_there (gpointer data)
     {
       self->asked = TRUE;
       self->unanswered = 0;
-      mefota_at_channel_send_async (self->channel, "AT", NULL, self->timeouts.probe, self->cancellable, on_still_there,
-                                    g_object_ref (self));
+      /* Its version tells of a restart that was over between two questions. */
+      mefota_at_channel_send_async (self->channel, "AT+CGMR", NULL, self->timeouts.probe, self->cancellable,
+                                    on_still_there, g_object_ref (self));
     }
   else if (++self->unanswered == 2)
     mefota_link_suspect (self); /* it waits behind a command that is not answered either */
@@ -459,6 +470,7 @@ mefota_link_finalize (GObject *object)
   g_free (self->name);
   g_free (self->path);
   g_free (self->last_refusal);
+  g_free (self->version);
   G_OBJECT_CLASS (mefota_link_parent_class)->finalize (object);
 }
 

@@ -42,7 +42,8 @@ MefotaLink *mefota_link_new (const char *name, MefotaTransport transport, guint 
 void mefota_link_set_port (MefotaLink *self, const char *path);
 /* Reads the identity again over an open line → "identified". */
 void mefota_link_identify (MefotaLink *self);
-/* On a UART nothing tells that the module went away: while installing, ask AT every `probe` seconds. No-op on USB. */
+/* On a UART nothing tells that the module went away: while installing, ask its version every `probe` seconds. No-op on
+ * USB. */
 void mefota_link_watch_silence (MefotaLink *self, gboolean watch);
 /* A command went unanswered: unless AT is answered soon, the module counts as gone. No-op on USB, where a hang-up
  * tells. */

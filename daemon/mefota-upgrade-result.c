@@ -201,8 +201,20 @@ mefota_step_on_identity (MefotaStep *s)
     }
   else if (returned && read && (u->from_version[0] == '\0' || has_changed (u)) && succeed_if_right (s))
     ; /* its last words were lost, with the daemon or in the hang-up */
-  else if (returned && u->state == MEFOTA_STATE_UPDATING && (u->overdue || has_changed (u)))
-    settle (s); /* it was away while the daemon was: another version, or it has had all its time */
+  else if (u->state == MEFOTA_STATE_UPDATING && read && has_changed (u))
+    {
+      /* It was away, while the daemon was or so shortly that nobody saw it. */
+      if (!returned)
+        {
+          u->went_away = TRUE;
+          u->reboots++;
+          s->actions |= MEFOTA_ACT_SAVE;
+        }
+      if (returned || !succeed_if_right (s))
+        settle (s);
+    }
+  else if (returned && u->state == MEFOTA_STATE_UPDATING && u->overdue)
+    settle (s); /* it was away while the daemon was, and has had all its time */
 }
 
 /* ---- deadlines ---- */

@@ -286,6 +286,18 @@ test_fast_boot (void)
   g_assert_cmpuint (daemon_get_number (f, "m0", "RebootsSeen"), ==, 1);
 }
 
+/* Without a word, too: its version tells. */
+static void
+test_fast_silent_boot (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", "on AT+FOTACTR\nok\nind UPDATING\nfirmware $next\n", "");
+
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+  g_assert_cmpuint (daemon_get_number (f, "m0", "RebootsSeen"), ==, 1);
+  lab_check_properties (f, "m0");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -302,5 +314,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/daemon/results/late/uart", "uart", test_late);
   g_test_add_func ("/daemon/results/adopted-from", test_adopted_from);
   g_test_add_func ("/daemon/results/fast-boot", test_fast_boot);
+  g_test_add_func ("/daemon/results/fast-silent-boot", test_fast_silent_boot);
   return g_test_run ();
 }
