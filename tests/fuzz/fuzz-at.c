@@ -181,6 +181,8 @@ run (const char *command, const guint8 *bytes, gsize length, gsize first, gsize 
       mefota_at_framer_feed (&self.framer, bytes + fed, piece);
       fed += piece;
     }
+  if (mefota_at_framer_has_final (&self.framer)) /* and nothing more comes */
+    mefota_at_framer_end_line (&self.framer);
   return g_string_free (self.events, FALSE);
 }
 
