@@ -17,6 +17,7 @@ static const char *const message_ids[MEFOTA_N_JOURNAL_EVENTS] = {
   [MEFOTA_JOURNAL_OVERDUE] = "5f6824e5a3744f73a784801ae476646a",
   [MEFOTA_JOURNAL_GUARD_ON] = "7fc3dd1f50724c2eb45d7ffdcc473858",
   [MEFOTA_JOURNAL_GUARD_OFF] = "af2b4b5ce8cb4fc38aed95f73429acc9",
+  [MEFOTA_JOURNAL_UNKNOWN] = "96e4ed6cf53541f0987020d89f937f71",
 };
 
 /* One process, one log. */

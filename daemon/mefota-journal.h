@@ -17,8 +17,9 @@ typedef enum
   MEFOTA_JOURNAL_OVERDUE,
   MEFOTA_JOURNAL_GUARD_ON,
   MEFOTA_JOURNAL_GUARD_OFF,
+  MEFOTA_JOURNAL_UNKNOWN, /* a +FOTAIND word that nobody here knows */
 } MefotaJournalEvent;
-#define MEFOTA_N_JOURNAL_EVENTS (MEFOTA_JOURNAL_GUARD_OFF + 1)
+#define MEFOTA_N_JOURNAL_EVENTS (MEFOTA_JOURNAL_UNKNOWN + 1)
 
 const char *mefota_journal_get_message_id (MefotaJournalEvent event);
 

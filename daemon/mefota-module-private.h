@@ -24,6 +24,7 @@ struct _MefotaModule
   MefotaIdentity *identity;
   MefotaSettings *settings;
   gboolean polling_in_force;
+  char *unknown_word;     /* the last indication was it, and it is logged already; NULL: the last one was known */
   gboolean awaited;       /* away, but expected back: restarted by us, or still due from an upgrade that was given up */
   gboolean was_away;      /* since the daemon started */
   gboolean unopened;      /* the port that is there now could not be opened yet */

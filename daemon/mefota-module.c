@@ -133,6 +133,26 @@ mefota_module_get_info (MefotaModule *self, MefotaModuleInfo *info)
 
 /* ---- the link ---- */
 
+/* A module may chatter: of the same word again and again only the first is logged. */
+static void
+log_unknown (MefotaModule *self, const MefotaIndication *indication)
+{
+  const char *upgrade = mefota_upgrade_is_active (self->upgrade) ? self->upgrade->id : NULL;
+
+  if (indication->kind != MEFOTA_IND_OTHER)
+    {
+      g_clear_pointer (&self->unknown_word, g_free);
+      return;
+    }
+  if (g_strcmp0 (self->unknown_word, indication->status) == 0)
+    return;
+  g_free (self->unknown_word);
+  self->unknown_word = g_strdup (indication->status);
+  mefota_journal_event (MEFOTA_JOURNAL_UNKNOWN, self->id, upgrade, indication->status,
+                        "%s: the module says \"%s\", which is not known here; nothing follows from it", self->id,
+                        indication->raw);
+}
+
 static void
 on_indication (MefotaLink *link, const MefotaIndication *indication, gpointer data)
 {
@@ -146,6 +166,7 @@ on_indication (MefotaLink *link, const MefotaIndication *indication, gpointer da
   };
 
   g_debug ("%s: indication %s %s", self->id, indication->status, indication->argument);
+  log_unknown (self, indication);
   g_signal_emit (self, mefota_module_signals[MEFOTA_MODULE_INDICATION], 0, indication);
   if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING && !self->upgrade->install_asked
       && mefota_module_may_be_echo (self, indication))
@@ -348,6 +369,7 @@ mefota_module_finalize (GObject *object)
   g_free (self->physical_path);
   g_free (self->usb_path);
   g_free (self->usb_sysfs);
+  g_free (self->unknown_word);
   G_OBJECT_CLASS (mefota_module_parent_class)->finalize (object);
 }
 

@@ -236,6 +236,32 @@ test_adopted (void)
     }
 }
 
+/* A word that nobody here knows is signalled and logged, by its word once and not for each of its numbers; nothing
+ * follows from it. */
+static void
+test_unknown_word (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+  guint from = f->events->len;
+  g_autofree char *indications = NULL;
+  g_autofree char *log = NULL;
+  const char *first;
+
+  sim_control (sim, "ind Some thing: 1");
+  sim_control (sim, "ind Some thing: 2");
+  sim_control (sim, "ind NEW_CHAPTER");
+  DAEMON_AWAIT (f, lab_count (f, "m0", "FotaInd") == 3);
+  indications = lab_indications (f, "m0", from);
+  g_assert_cmpstr (indications, ==, "SOME_THING 1;SOME_THING 2;NEW_CHAPTER;");
+  lab_await_log (f, "notice: m0: the module says \"NEW_CHAPTER\"");
+  log = daemon_read_log (f);
+  first = strstr (log, "notice: m0: the module says \"Some thing: 1\"");
+  g_assert_nonnull (first);
+  g_assert_null (strstr (first, "notice: m0: the module says \"Some thing: 2\""));
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "idle");
+}
+
 /* The end before the OK: taken on, and ended. */
 static void
 test_end_before_ok (void)
@@ -295,6 +321,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/network/start-and-ok", test_start_and_ok);
   g_test_add_func ("/daemon/network/target", test_target);
   g_test_add_func ("/daemon/network/adopted", test_adopted);
+  g_test_add_func ("/daemon/network/unknown-word", test_unknown_word);
   g_test_add_func ("/daemon/network/end-before-ok", test_end_before_ok);
   g_test_add_data_func ("/daemon/network/remembered/success", NULL, test_remembered);
   g_test_add_data_func ("/daemon/network/remembered/failure", "ERROR:50", test_remembered);
