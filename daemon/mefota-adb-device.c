@@ -61,8 +61,8 @@ return_absent (GTask *task)
 {
   Open *self = g_task_get_task_data (task);
   const char *path = self->device->usb_path;
-  const char *why = "did not appear; another adb server may hold it (adb kill-server), the kernel's driver option may "
-                    "have taken it (see the shipped udev rules), or the module has none";
+  const char *why = "did not appear: another adb server may hold it, the kernel's driver option may have taken it, or "
+                    "the module has none; end that server (adb kill-server), install the shipped udev rules";
 
   switch (self->state)
     {
@@ -73,7 +73,7 @@ return_absent (GTask *task)
       why = "is offline: it is there but does not answer; restart the module (mefotactl restart)";
       break;
     case MEFOTA_ADB_STATE_UNAUTHORIZED:
-      why = "is unauthorized: the module does not take mefotad's adb key; it needs firmware that lets adb in";
+      why = "is unauthorized: the module does not take mefotad's adb key; get it firmware that lets adb in";
       break;
     case MEFOTA_ADB_STATE_NO_PERMISSION:
       why = "may not be opened (no permissions); install the shipped udev rules and plug the module in again";
@@ -83,7 +83,7 @@ return_absent (GTask *task)
       break;
     }
   g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
-                           "The adb device of the module at USB path %s %s. Then try again.", path, why);
+                           "The adb device of the module at USB path %s %s, then try again.", path, why);
 }
 
 static gboolean
@@ -112,14 +112,16 @@ static void
 on_enabled (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (GTask) task = data;
-  Open *self = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
 
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
-    g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
-                             "The module refuses %s, which opens its adb port (%s); its firmware may not have one.",
-                             self->enable, error->message);
+    {
+      g_autofree char *refusal = mefota_error_to_clause (error->message, FALSE);
+      g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
+                               "The module's adb port stays closed, for %s; its firmware may have none: use a network "
+                               "upgrade.", refusal);
+    }
   else if (!g_task_return_error_if_cancelled (task))
     await (task); /* gone without an answer: it may have gone for this very command */
 }

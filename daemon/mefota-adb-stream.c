@@ -152,7 +152,8 @@ on_reason (GObject *source, GAsyncResult *result, gpointer data)
   if (!take_read (task, self->stall, source, result, self->text_length))
     return;
   reason = g_utf8_make_valid (self->text, (gssize) self->text_length);
-  g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED, "adb refuses: %s", reason);
+  g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
+                           "adb refuses: %s; restart the module and try again.", reason);
 }
 
 static void

@@ -113,7 +113,8 @@ mefota_adb_make_refusal (const char *words)
   if (strstr (words, "No space") != NULL)
     return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
                         "The module has no room for the file (%s); make room on it, or restart it.", words);
-  return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED, "The module refuses the file (%s).", words);
+  return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
+                      "The module refuses the file (%s); restart it and try again.", words);
 }
 
 GError *

@@ -224,7 +224,7 @@ gboolean
 mefota_module_cancel (MefotaModule *self, GError **error)
 {
   MefotaEvent event = { .type = MEFOTA_EVENT_CANCEL };
-  const char *why = "nothing is under way that could be cancelled";
+  const char *why = "nothing is under way that could be cancelled; see mefotactl status";
 
   if (mefota_upgrade_can_cancel (self->upgrade) && !(self->upgrade->state == MEFOTA_STATE_QUEUED && self->asking))
     {
@@ -234,7 +234,7 @@ mefota_module_cancel (MefotaModule *self, GError **error)
   if (self->upgrade->state == MEFOTA_STATE_CONFIRMING)
     why = "the module waits for an answer: answer the question with Confirm (mefotactl accept or reject)";
   else if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING && self->upgrade->ending)
-    why = "it is being ended already";
+    why = "its upgrade is being cancelled already; wait for its end";
   else if (mefota_upgrade_is_active (self->upgrade) || self->asking)
     why = "the module has begun on its own; wait for its end";
   g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_CANCELLABLE, "Module %s: %s.", self->id, why);

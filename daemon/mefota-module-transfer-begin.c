@@ -227,7 +227,7 @@ mefota_module_resume_transfer (MefotaModule *self)
     }
   if (transfer->way == NULL)
     mefota_transfer_end_failed (transfer, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
-                                                       "This daemon cannot install by %s.",
+                                                       "This daemon cannot install by %s; use another method.",
                                                        mefota_operation_to_word (self->upgrade->operation)));
   else
     {

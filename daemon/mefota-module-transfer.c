@@ -227,6 +227,13 @@ await_return (MefotaTransfer *self)
     }
 }
 
+/* The end of a message after @clause, which may have advice of its own. */
+static const char *
+get_advice (const char *clause, const char *otherwise)
+{
+  return strstr (clause, "; ") != NULL ? "." : otherwise;
+}
+
 /* A step failed with @error, which it takes. */
 static void
 fail_attempt (MefotaTransfer *self, GError *error)
@@ -243,20 +250,19 @@ fail_attempt (MefotaTransfer *self, GError *error)
   else if (self->task != NULL && g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED))
     /* Refused before its first byte: the caller is told, and nothing has happened. */
     clean_up (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
-                                 "The module does not take the package, %s; check its wiring, or restart it, then "
-                                 "install "
-                                 "again.",
-                                 owned->message));
+                                 "The module does not take the package, %s%s", owned->message,
+                                 get_advice (owned->message, "; check its wiring, or restart it, then install "
+                                                             "again.")));
   else if (self->task != NULL)
     clean_up (self, g_steal_pointer (&owned));
   else if (g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED))
     clean_up (self, g_steal_pointer (&owned));
   else if (self->attempts >= most)
     clean_up (self, g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED,
-                                 "The package could not be transferred in %u attempt%s, the last one ended %s; check "
-                                 "the "
-                                 "module's wiring and power, then install again.",
-                                 self->attempts, self->attempts == 1 ? "" : "s", owned->message));
+                                 "The package could not be transferred in %u attempt%s, the last one ended %s%s",
+                                 self->attempts, self->attempts == 1 ? "" : "s", owned->message,
+                                 get_advice (owned->message, "; check the module's wiring and power, then install "
+                                                             "again.")));
   else
     {
       g_message ("%s: attempt %u of %u to transfer the package ended %s", module->id, self->attempts, most,
@@ -288,9 +294,8 @@ on_installing (GObject *source, GAsyncResult *result, gpointer data)
   clean_up (self, module->upgrade->ending
                       ? NULL
                       : g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
-                                     "The module has the package but refused to install it (%s); check that it is "
-                                     "made for "
-                                     "%s.",
+                                     "The module has the package but refused to install it: %s; check that it is "
+                                     "made for %s.",
                                      error->message, module->upgrade->from_version));
 }
 

@@ -108,16 +108,11 @@ get_cancellable (MefotaWayAdb *self)
 static GError *
 make_clause (GError *error)
 {
-  g_autofree char *text = g_strdup (error->message);
-  gsize length = strlen (text);
+  g_autofree char *text = mefota_error_to_clause (error->message, TRUE);
 
   if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TRANSFER_FAILED)
       && !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_FAILED))
     return error;
-  if (length > 0 && text[length - 1] == '.')
-    text[length - 1] = '\0';
-  if (g_str_has_prefix (text, "The ") || g_str_has_prefix (text, "Nothing ") || g_str_has_prefix (text, "What "))
-    text[0] = g_ascii_tolower (text[0]);
   g_free (error->message);
   error->message = g_strconcat ("over adb: ", text, NULL);
   error->code = MEFOTA_ERROR_TRANSFER_FAILED;
@@ -407,8 +402,9 @@ on_installing (GObject *source, GAsyncResult *result, gpointer data)
 
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
     {
-      g_autofree char *words = g_steal_pointer (&error->message);
-      error->message = g_strdup_printf ("%s; it lies in %s, where firmware %s looks by profile %s", words,
+      g_autofree char *words = mefota_error_to_clause (error->message, FALSE);
+      g_free (error->message);
+      error->message = g_strdup_printf ("%s, with the package in %s, where firmware %s looks by profile %s", words,
                                         self->paths[0], self->version, self->profile);
     }
   else if (error == NULL)

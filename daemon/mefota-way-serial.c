@@ -345,6 +345,11 @@ on_installing (GObject *source, GAsyncResult *result, gpointer data)
   GError *error = NULL;
   g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
 
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
+    {
+      g_autofree char *message = g_steal_pointer (&error->message);
+      error->message = mefota_error_to_clause (message, FALSE); /* the advice is the upgrade's to give */
+    }
   mefota_way_serial_end_step (self, error);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mefota-error.h"
 
+#include <string.h>
+
 #define NAME(word) "org.gosuncn.Fota.Error." word
 
 static const GDBusErrorEntry entries[] = {
@@ -60,4 +62,21 @@ mefota_error_from_name (const char *name, MefotaError *code)
         return TRUE;
       }
   return FALSE;
+}
+
+char *
+mefota_error_to_clause (const char *message, gboolean advice)
+{
+  static const char *const beginnings[] = { "The ", "Nothing ", "What " };
+  g_autofree char *text = g_strdup (message);
+  char *end = advice ? NULL : g_strrstr (text, "; ");
+
+  if (end != NULL)
+    *end = '\0';
+  else if (g_str_has_suffix (text, "."))
+    text[strlen (text) - 1] = '\0';
+  for (gsize i = 0; i < G_N_ELEMENTS (beginnings); i++)
+    if (g_str_has_prefix (text, beginnings[i]))
+      text[0] = g_ascii_tolower (text[0]);
+  return g_steal_pointer (&text);
 }

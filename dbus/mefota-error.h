@@ -81,4 +81,13 @@ const char *mefota_error_get_name (MefotaError code);
 /* The code of a D-Bus error name; FALSE if it is none of ours. */
 gboolean mefota_error_from_name (const char *name, MefotaError *code);
 
+/**
+ * mefota_error_to_clause:
+ * @message: a message: "The module refused AT with “ERROR”; restart it."
+ * @advice: whether what to do next, which stands behind its last semicolon, stays
+ *
+ * For a message that becomes a part of a longer one: "the module refused AT with “ERROR”".
+ */
+char *mefota_error_to_clause (const char *message, gboolean advice);
+
 G_END_DECLS

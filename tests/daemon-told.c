@@ -164,6 +164,15 @@ daemon_await_signal (DaemonFixture *self, const char *module, const char *name)
     }
 }
 
+/* A message is one sentence or several, whole, and not put together of others. */
+static void
+assert_sentence (const char *message)
+{
+  g_assert_true (g_str_has_suffix (message, "."));
+  for (const char *c = message; (c = strchr (c, '.')) != NULL; c++)
+    g_assert_null (strchr (".;)", c[1] != '\0' ? c[1] : ' '));
+}
+
 GVariant *
 daemon_await_finished (DaemonFixture *self, const char *module, const char *result, const char *error_name)
 {
@@ -177,6 +186,8 @@ daemon_await_finished (DaemonFixture *self, const char *module, const char *resu
   g_variant_lookup (details, "error-message", "&s", &message);
   g_test_message ("finished: %s %s: %s", said, name, message);
   g_assert_cmpstr (said, ==, result);
+  if (message[0] != '\0')
+    assert_sentence (message);
   if (error_name != NULL)
     {
       g_autofree char *full = g_strconcat (NAME ".Error.", error_name, NULL);
@@ -255,6 +266,7 @@ daemon_call_error (DaemonFixture *self, const char *module, const char *method, 
   g_assert_cmpstr (name, ==, full);
   g_dbus_error_strip_remote_error (error);
   g_test_message ("%s: %s", error_name, error->message);
+  assert_sentence (error->message);
   return g_strdup (error->message);
 }
 

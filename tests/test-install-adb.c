@@ -340,6 +340,32 @@ test_refused (void)
   assert_nothing_left (&t);
 }
 
+/* What the module refuses is told once, and so is what to do. */
+static void
+test_told (void)
+{
+  g_auto (Install) t = install_new (1000, "adb-path=data adb-missing=error", "[policy]\ntransfer-attempts=1\n");
+  g_autofree char *closed = NULL;
+  const char *refused = "";
+  GVariant *details;
+
+  if (t.f == NULL)
+    return;
+  sim_control (t.sims[0], "set fault=AT+ZADSET* error");
+  closed = daemon_call_error (t.f, "m0", "Install", options (""), t.fd, "ModuleError");
+  g_assert_cmpstr (closed, ==,
+                   "The module's adb port stays closed, for the module refused AT+ZADSET=D with “ERROR”; its "
+                   "firmware may have none: use a network upgrade.");
+  daemon_call_ok (t.f, "m1", "Install", options (""), t.fd);
+  details = daemon_await_finished (t.f, "m1", "failure", "ModuleError");
+  g_variant_lookup (details, "error-message", "&s", &refused);
+  g_assert_cmpstr (refused, ==,
+                   "The module has the package but refused to install it: the module refused AT+ZCOMUPDATE with "
+                   "“ERROR”, with the package in /cache/delta.package, where firmware " FROM " looks by profile "
+                   "me3630; check that it is made for " FROM ".");
+  assert_nothing_left (&t);
+}
+
 static void
 test_no_adb (void)
 {
@@ -461,6 +487,7 @@ main (int argc, char **argv)
   g_test_add_func ("/install-adb/adb-killed", test_adb_killed);
   g_test_add_func ("/install-adb/daemon-killed", test_daemon_killed);
   g_test_add_func ("/install-adb/refused", test_refused);
+  g_test_add_func ("/install-adb/told", test_told);
   g_test_add_func ("/install-adb/no-adb", test_no_adb);
   g_test_add_func ("/install-adb/logs", test_logs);
   g_test_add_func ("/install-adb/logs-by-itself", test_logs_by_itself);

@@ -219,6 +219,29 @@ test_documented_errors (void)
     }
 }
 
+static void
+test_clauses (void)
+{
+  static const struct
+  {
+    const char *message, *with, *without;
+  } rows[] = {
+    { "The module refused it; restart it.", "the module refused it; restart it", "the module refused it" },
+    { "The module said “a; b”; look it up.", "the module said “a; b”; look it up", "the module said “a; b”" },
+    { "adb is gone.", "adb is gone", "adb is gone" },
+    { "Nothing", "Nothing", "Nothing" },
+    { "", "", "" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *with = mefota_error_to_clause (rows[i].message, TRUE);
+      g_autofree char *without = mefota_error_to_clause (rows[i].message, FALSE);
+      g_assert_cmpstr (with, ==, rows[i].with);
+      g_assert_cmpstr (without, ==, rows[i].without);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -230,5 +253,6 @@ main (int argc, char **argv)
   g_test_add_func ("/names/unknown-words", test_unknown_words);
   g_test_add_func ("/names/error-round-trip", test_error_round_trip);
   g_test_add_func ("/names/documented-errors", test_documented_errors);
+  g_test_add_func ("/names/clauses", test_clauses);
   return g_test_run ();
 }
