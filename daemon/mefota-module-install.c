@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <string.h>
 
 #define PACKAGES "packages"
 
@@ -107,6 +108,19 @@ check_name (MefotaModule *self, MefotaOperation operation, const char *name, GEr
          || mefota_profile_check_package_name (mefota_module_get_profile (self), self->identity->version, name, error);
 }
 
+/* "The package is empty." → "The package "x.bin" is empty." */
+static void
+name_package (GError *error, const char *name)
+{
+  static const char beginning[] = "The package";
+  g_autofree char *message = error->message;
+
+  if (name[0] != '\0' && g_str_has_prefix (message, beginning))
+    error->message = g_strdup_printf ("%s \"%s\"%s", beginning, name, message + strlen (beginning));
+  else
+    error->message = g_steal_pointer (&message);
+}
+
 /* ---- copying, and then the turn ---- */
 
 /* Takes @error. */
@@ -158,6 +172,8 @@ on_copied (GObject *source, GAsyncResult *result, gpointer data)
   GError *error = NULL;
 
   package = mefota_package_copy_finish (result, &error);
+  if (package == NULL)
+    name_package (error, install->name);
   g_clear_object (&self->package);
   self->package = package;
   self->asking = FALSE; /* it all may have changed while the copy was made */
@@ -166,7 +182,8 @@ on_copied (GObject *source, GAsyncResult *result, gpointer data)
       refuse (task, error);
       return;
     }
-  g_message ("%s: package %s, %" G_GUINT64_FORMAT " bytes, sha256 %s", self->id, install->name,
+  g_message ("%s: package %s, %" G_GUINT64_FORMAT " bytes, sha256 %s", self->id,
+             install->name[0] != '\0' ? install->name : "(without a name)",
              mefota_package_get_size (package), mefota_package_get_sha256 (package));
   if (mefota_queue_try_enter (self->services->queue, self->id))
     mefota_module_begin_transfer (self, task, install->operation, install->expected, install->requested_by);
@@ -204,7 +221,7 @@ mefota_module_install_async (MefotaModule *self, int fd, const MefotaInstallOpti
   g_task_set_task_data (task, install, install_free);
   install->from = g_strdup (options->from);
   install->expected = g_strdup (options->expected != NULL ? options->expected : "");
-  install->name = g_strdup (options->name != NULL && options->name[0] != '\0' ? options->name : "(without a name)");
+  install->name = g_strdup (options->name != NULL ? options->name : "");
   install->requested_by = g_strdup (requested_by);
   if (!choose_method (self, options->method, &install->operation, &error) || !check_sha256 (options->sha256, &error)
       || !check_free (self, &error) || !check_versions (self, install->from, install->expected, &error)

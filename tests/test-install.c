@@ -37,6 +37,7 @@ test_refused (void)
   g_autofree char *sum = g_strdup_printf (", 'sha256': <'%s'>", wrong);
   g_autofree char *path = daemon_path (t.f, "other");
   g_autofree char *large = g_strnfill (1025, 'x');
+  g_autofree char *named = NULL;
   int fds[2], fd;
 
   refuse (&t, ", 'method': <'xmodem'>", t.package->fd, "InvalidArgument");
@@ -55,6 +56,9 @@ test_refused (void)
   close (fd);
   fd = open (path, O_RDWR | O_TRUNC | O_CLOEXEC);
   refuse (&t, "", fd, "PackageInvalid");
+  named = daemon_call_error (t.f, "m0", "Install", install_arguments (&t, ", 'name': <'up.bin'>"), fd,
+                             "PackageInvalid");
+  g_assert_true (g_str_has_prefix (named, "The package \"up.bin\" is empty."));
   close (fd);
   assert_nothing_sent (t.sim);
 
