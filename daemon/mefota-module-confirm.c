@@ -119,7 +119,7 @@ mefota_module_apply_policy (MefotaModule *self)
 {
   MefotaUpgrade *u = self->upgrade;
   const MefotaPolicy *policy = &self->services->config->policy;
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autoptr (GDateTime) now = NULL;
   g_autofree char *rule = NULL;
   MefotaAnswer answer;
   gint64 seconds;
@@ -128,6 +128,7 @@ mefota_module_apply_policy (MefotaModule *self)
   if (u->state != MEFOTA_STATE_CONFIRMING || u->answered || self->asking || u->confirm_deadline == self->policy_answered
       || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
     return;
+  now = g_date_time_new_now_local ();
   answer = mefota_policy_answer (policy, g_date_time_get_hour (now) * 60 + g_date_time_get_minute (now),
                                  mefota_queue_is_held (self->services->queue),
                                  mefota_queue_has_free_slot (self->services->queue), &rule);
