@@ -6,6 +6,7 @@
 #include "mefota-build.h"
 #include "mefota-bus.h"
 #include "mefota-service.h"
+#include "mefota-tty.h"
 
 #include <malloc.h>
 
@@ -301,6 +302,16 @@ mefota_daemon_init (MefotaDaemon *self)
   self->cancellable = g_cancellable_new ();
 }
 
+static GIOStream *
+open_tty (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error)
+{
+  MefotaTty *tty = mefota_tty_open (path, baud, flow, error);
+  if (tty == NULL)
+    return NULL;
+  *node = g_strdup (mefota_tty_get_node (tty));
+  return G_IO_STREAM (tty);
+}
+
 MefotaDaemon *
 mefota_daemon_new (MefotaConfig *config, MefotaProfiles *profiles, const char *config_path, const char *state_directory,
                    const char *run_directory, GMainLoop *loop)
@@ -321,7 +332,7 @@ mefota_daemon_new (MefotaConfig *config, MefotaProfiles *profiles, const char *c
     self->services.adb = mefota_adb_new ("adb", socket_path, home);
   }
 #endif
-  self->services.opener = mefota_link_open_tty;
+  self->services.opener = open_tty;
   self->registry = mefota_registry_new (&self->services);
   g_signal_connect (self->registry, "added", G_CALLBACK (on_module_added), self);
   return self;

@@ -64,16 +64,6 @@ static guint signals[N_SIGNALS];
 static void begin_probing (MefotaLink *self);
 static void open_port (MefotaLink *self);
 
-GIOStream *
-mefota_link_open_tty (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error)
-{
-  MefotaTty *tty = mefota_tty_open (path, baud, flow, error);
-  if (tty == NULL)
-    return NULL;
-  *node = g_strdup (mefota_tty_get_node (tty));
-  return G_IO_STREAM (tty);
-}
-
 static void
 set_state (MefotaLink *self, MefotaLinkState state)
 {

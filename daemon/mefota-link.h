@@ -17,7 +17,6 @@ typedef enum
 /* Opens the tty behind a path; tests give their own. */
 typedef GIOStream *(*MefotaLinkOpener) (const char *path, guint baud, MefotaFlowControl flow, char **node,
                                         GError **error);
-GIOStream *mefota_link_open_tty (const char *path, guint baud, MefotaFlowControl flow, char **node, GError **error);
 
 /**
  * MefotaLink:

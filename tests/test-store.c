@@ -9,8 +9,7 @@
 
 typedef struct
 {
-  char *top;
-  char *dir;
+  char *top, *dir;
   MefotaStore *store;
 } Fixture;
 
@@ -460,8 +459,8 @@ test_build_path (Fixture *f, gconstpointer data)
     { "", "packages/_" },
     { NULL, "packages/_" },
   };
-  g_autoptr (GError) error = NULL;
   g_autofree char *second = NULL;
+  g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     {
