@@ -3,6 +3,10 @@
 
 #include "mefota-at-link.h"
 
+#include <gio/gfiledescriptorbased.h>
+
+#include "mefota-fd-watch.h"
+
 /* One dispatch handles no more than this, so that a flood leaves time for timers and for the other modules. */
 #define READ_CHUNK 1024
 #define READ_MAX 4096
@@ -18,8 +22,7 @@ struct _MefotaAtLink
   MefotaAtLinkFuncs funcs;
   gpointer user_data;
 
-  GSource *read_source;
-  GSource *write_source;
+  MefotaFdWatch *watch;
   GQueue queue; /* of GBytes */
   gsize offset; /* into the first of them */
   gboolean paused;
@@ -33,15 +36,6 @@ typedef enum
   IO_BLOCKED,
   IO_ENDED,
 } IoResult;
-
-static void
-clear_source (GSource **source)
-{
-  if (*source == NULL)
-    return;
-  g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
-}
 
 static void
 link_clear (gpointer data)
@@ -86,35 +80,18 @@ read_some (MefotaAtLink *self, gsize limit, char **reason)
   return IO_DONE;
 }
 
-static gboolean
-on_readable (GObject *pollable, gpointer user_data)
-{
-  MefotaAtLink *self = g_rc_box_acquire (user_data);
-  GSource *source = self->read_source;
-  g_autofree char *reason = NULL;
-  gboolean more;
-
-  if (read_some (self, READ_MAX, &reason) == IO_ENDED && !self->closed)
-    hang_up (self, reason);
-  more = self->read_source == source; /* neither paused nor closed meanwhile */
-  g_rc_box_release_full (self, link_clear);
-  return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
-}
-
 static void
-update_read_source (MefotaAtLink *self)
+update_watch (MefotaAtLink *self)
 {
-  if (self->closed || self->paused)
-    {
-      clear_source (&self->read_source);
-      return;
-    }
-  if (self->read_source != NULL)
+  GIOCondition wanted = 0;
+
+  if (self->closed)
     return;
-  self->read_source = g_pollable_input_stream_create_source (self->input, NULL);
-  g_source_set_callback (self->read_source, G_SOURCE_FUNC (on_readable), self, NULL);
-  g_source_set_static_name (self->read_source, "AT read");
-  g_source_attach (self->read_source, g_main_context_get_thread_default ());
+  if (!self->paused)
+    wanted |= G_IO_IN;
+  if (!g_queue_is_empty (&self->queue))
+    wanted |= G_IO_OUT;
+  mefota_fd_watch_set (self->watch, wanted);
 }
 
 static void
@@ -168,21 +145,18 @@ end_by_write (MefotaAtLink *self, const char *reason)
     hang_up (self, reason);
 }
 
-static gboolean
-on_writable (GObject *pollable, gpointer user_data)
+static void
+on_ready (GIOCondition condition, gpointer user_data)
 {
   MefotaAtLink *self = g_rc_box_acquire (user_data);
-  GSource *source = self->write_source;
   g_autofree char *reason = NULL;
-  gboolean more;
 
-  if (write_some (self, &reason) == IO_ENDED && !self->closed)
+  if ((condition & ~G_IO_OUT) != 0 && read_some (self, READ_MAX, &reason) == IO_ENDED && !self->closed)
+    hang_up (self, reason);
+  if ((condition & ~G_IO_IN) != 0 && write_some (self, &reason) == IO_ENDED && !self->closed)
     end_by_write (self, reason);
-  if (g_queue_is_empty (&self->queue))
-    clear_source (&self->write_source);
-  more = self->write_source == source;
+  update_watch (self);
   g_rc_box_release_full (self, link_clear);
-  return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 MefotaAtLink *
@@ -196,7 +170,9 @@ mefota_at_link_new (GIOStream *stream, const MefotaAtLinkFuncs *funcs, gpointer 
   self->funcs = *funcs;
   self->user_data = user_data;
   g_queue_init (&self->queue);
-  update_read_source (self);
+  self->watch = mefota_fd_watch_new (g_file_descriptor_based_get_fd (G_FILE_DESCRIPTOR_BASED (self->input)), on_ready,
+                                     self);
+  update_watch (self);
   return self;
 }
 
@@ -206,7 +182,7 @@ mefota_at_link_close (MefotaAtLink *self)
   if (self->closed)
     return;
   self->closed = TRUE;
-  clear_source (&self->read_source);
+  g_clear_pointer (&self->watch, mefota_fd_watch_free);
   mefota_at_link_discard (self);
   g_io_stream_close (self->stream, NULL, NULL);
 }
@@ -224,12 +200,7 @@ mefota_at_link_write (MefotaAtLink *self, GBytes *bytes)
   if (self->closed || g_bytes_get_size (bytes) == 0)
     return;
   g_queue_push_tail (&self->queue, g_bytes_ref (bytes));
-  if (self->write_source != NULL)
-    return;
-  self->write_source = g_pollable_output_stream_create_source (self->output, NULL);
-  g_source_set_callback (self->write_source, G_SOURCE_FUNC (on_writable), self, NULL);
-  g_source_set_static_name (self->write_source, "AT write");
-  g_source_attach (self->write_source, g_main_context_get_thread_default ());
+  update_watch (self);
 }
 
 void
@@ -256,7 +227,7 @@ mefota_at_link_discard (MefotaAtLink *self)
 {
   g_queue_clear_full (&self->queue, (GDestroyNotify) g_bytes_unref);
   self->offset = 0;
-  clear_source (&self->write_source);
+  update_watch (self);
 }
 
 gboolean
@@ -269,5 +240,5 @@ void
 mefota_at_link_set_paused (MefotaAtLink *self, gboolean paused)
 {
   self->paused = paused;
-  update_read_source (self);
+  update_watch (self);
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <gio/gunixinputstream.h>
 #include <gio/gunixoutputstream.h>
-#include <glib-unix.h>
 #include <unistd.h>
 
 typedef struct
@@ -29,7 +28,7 @@ typedef struct
   GUnixOutputStreamClass parent;
 } MefotaTtyOutputClass;
 
-/* All but two functions of these interfaces is inherited. */
+/* All but one function of these interfaces is inherited. */
 static void input_take_interface (GPollableInputStreamInterface *interface);
 static void output_take_interface (GPollableOutputStreamInterface *interface);
 static GType mefota_tty_input_get_type (void);
@@ -75,42 +74,15 @@ output_write (GPollableOutputStream *stream, const void *buffer, gsize count, GE
   return n < 0 ? fail (errno, error) : n;
 }
 
-/* The main loop takes a source that must not recur out of its poll and puts it back, with a write to its own eventfd
- * each time. Nothing here runs a loop within a loop. */
-static GSource *
-create_source (gpointer stream, int fd, GIOCondition condition, GCancellable *cancellable)
-{
-  g_autoptr (GSource) inner = g_unix_fd_source_new (fd, condition);
-  GSource *source = g_pollable_source_new_full (stream, inner, cancellable);
-
-  g_source_set_can_recurse (inner, TRUE);
-  g_source_set_can_recurse (source, TRUE);
-  return source;
-}
-
-static GSource *
-input_create_source (GPollableInputStream *stream, GCancellable *cancellable)
-{
-  return create_source (stream, g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (stream)), G_IO_IN, cancellable);
-}
-
-static GSource *
-output_create_source (GPollableOutputStream *stream, GCancellable *cancellable)
-{
-  return create_source (stream, g_unix_output_stream_get_fd (G_UNIX_OUTPUT_STREAM (stream)), G_IO_OUT, cancellable);
-}
-
 static void
 input_take_interface (GPollableInputStreamInterface *interface)
 {
-  interface->create_source = input_create_source;
   interface->read_nonblocking = input_read;
 }
 
 static void
 output_take_interface (GPollableOutputStreamInterface *interface)
 {
-  interface->create_source = output_create_source;
   interface->write_nonblocking = output_write;
 }
 
