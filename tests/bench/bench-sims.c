@@ -35,7 +35,7 @@ main (int argc, char **argv)
           || !mefota_sim_set (sim, "imei", imei, &error) || !mefota_sim_set (sim, "time-scale", "15", &error)
           || !mefota_sim_set (sim, "quiet", "true", &error) || !mefota_sim_start (sim, &error))
         {
-          fprintf (stderr, "%s\n", error->message);
+          fprintf (stderr, "%s (each needs an inotify instance: fs.inotify.max_user_instances)\n", error->message);
           return 1;
         }
     }

@@ -10,6 +10,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+static Bench *current; /* the one there is */
+
 static void G_GNUC_PRINTF (1, 2) G_GNUC_NORETURN
 die (const char *format, ...)
 {
@@ -18,6 +20,8 @@ die (const char *format, ...)
   vfprintf (stderr, format, args);
   va_end (args);
   fputc ('\n', stderr);
+  if (current != NULL)
+    g_test_dbus_stop (current->bus); /* else it lives on and keeps our output open */
   exit (1);
 }
 
@@ -45,6 +49,7 @@ bench_new (void)
     die ("no folder can be made in %s", self->folder);
   self->bus = g_test_dbus_new (G_TEST_DBUS_NONE);
   g_test_dbus_up (self->bus);
+  current = self;
   self->connection = g_dbus_connection_new_for_address_sync (
       g_test_dbus_get_bus_address (self->bus),
       G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL,
@@ -72,6 +77,7 @@ bench_free (Bench *self)
 {
   g_dbus_connection_close_sync (self->connection, NULL, NULL);
   g_object_unref (self->connection);
+  current = NULL;
   g_test_dbus_down (self->bus);
   g_object_unref (self->bus);
   remove_tree (self->folder);
