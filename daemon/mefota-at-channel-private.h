@@ -8,6 +8,7 @@
 #include "mefota-at-link.h"
 #include "mefota-at-log.h"
 #include "mefota-at-sync.h"
+#include "mefota-timer.h"
 
 G_BEGIN_DECLS
 
@@ -27,9 +28,9 @@ struct _MefotaAtChannel
   GQueue queue;             /* of MefotaAtCommand, not yet sent */
   MefotaAtCommand *current; /* the one in flight */
   gsize unclaimed;          /* bytes queued in front of it that are no command's: AT, the rest of an abandoned one */
-  GSource *timer;           /* for the command in flight or the synchronisation: there never are both */
+  MefotaTimer timer;        /* for the command in flight or the synchronisation: there never are both */
   GSource *hang_up;         /* to tell it */
-  GSource *unended;         /* a final result code is taken without its line end then */
+  MefotaTimer unended;      /* a final result code is taken without its line end then */
 
   MefotaAtSync sync;
   GQueue sync_tasks;         /* of GTask */

@@ -143,30 +143,25 @@ is_awaited (MefotaAtChannel *self)
 void
 mefota_at_channel_take_unended (MefotaAtChannel *self)
 {
-  g_clear_pointer (&self->unended, mefota_at_channel_destroy_source);
+  mefota_timer_stop (&self->unended);
   if (!is_awaited (self))
     return;
   mefota_at_log_flush (&self->log);
   mefota_at_framer_end_line (&self->framer);
 }
 
-static gboolean
+static void
 on_unended (gpointer user_data)
 {
   g_autoptr (MefotaAtChannel) self = g_object_ref (user_data);
 
   mefota_at_channel_take_unended (self);
-  return G_SOURCE_REMOVE;
 }
 
 void
 mefota_at_channel_watch_unended (MefotaAtChannel *self)
 {
-  g_clear_pointer (&self->unended, mefota_at_channel_destroy_source);
-  if (!is_awaited (self))
-    return;
-  self->unended = g_timeout_source_new (UNENDED_MS);
-  g_source_set_static_name (self->unended, "AT line without end");
-  g_source_set_callback (self->unended, on_unended, self, NULL);
-  g_source_attach (self->unended, g_main_context_get_thread_default ());
+  mefota_timer_stop (&self->unended);
+  if (is_awaited (self))
+    mefota_timer_start (&self->unended, UNENDED_MS, on_unended, self);
 }

@@ -103,7 +103,7 @@ try_sync (MefotaAtChannel *self)
 
   self->next_try = g_get_monotonic_time () + 1000 * (gint64) self->retry_ms;
   mefota_at_channel_sync_arm (self);
-  if (mefota_at_link_is_writing (self->link) || self->unended != NULL)
+  if (mefota_at_link_is_writing (self->link) || mefota_timer_is_running (&self->unended))
     return;
   self->feeding = FALSE;
   if (self->owed_data > 0 && self->unanswered++ == TRIES_BEFORE_FEEDING)

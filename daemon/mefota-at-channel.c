@@ -11,22 +11,18 @@ G_DEFINE_FINAL_TYPE (MefotaAtChannel, mefota_at_channel, G_TYPE_OBJECT)
 
 /* ---- Timer ---- */
 
-static gboolean on_timer (gpointer user_data);
+static void on_timer (gpointer user_data);
 
 void
 mefota_at_channel_clear_timer (MefotaAtChannel *self)
 {
-  g_clear_pointer (&self->timer, mefota_at_channel_destroy_source);
+  mefota_timer_stop (&self->timer);
 }
 
 void
 mefota_at_channel_set_timer (MefotaAtChannel *self, guint ms)
 {
-  mefota_at_channel_clear_timer (self);
-  self->timer = g_timeout_source_new (ms);
-  g_source_set_static_name (self->timer, "AT timer");
-  g_source_set_callback (self->timer, on_timer, self, NULL);
-  g_source_attach (self->timer, g_main_context_get_thread_default ());
+  mefota_timer_start (&self->timer, ms, on_timer, self);
 }
 
 /* ---- Queue ---- */
@@ -282,13 +278,12 @@ ends_without_line_end (MefotaAtChannel *self)
   return command != self->current;
 }
 
-static gboolean
+static void
 on_timer (gpointer user_data)
 {
   g_autoptr (MefotaAtChannel) self = g_object_ref (user_data);
   g_autoptr (MefotaAtCommand) command = NULL;
 
-  mefota_at_channel_clear_timer (self);
   if (!mefota_at_channel_sync_timer (self) && !ends_without_line_end (self) && self->current != NULL
       && !mefota_at_channel_data_timer (self))
     {
@@ -297,7 +292,6 @@ on_timer (gpointer user_data)
                               mefota_at_command_timed_out (command, command->timeout_ms));
       mefota_at_channel_run_next (self);
     }
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -359,7 +353,7 @@ void
 mefota_at_channel_close (MefotaAtChannel *self)
 {
   g_clear_pointer (&self->hang_up, mefota_at_channel_destroy_source);
-  g_clear_pointer (&self->unended, mefota_at_channel_destroy_source);
+  mefota_timer_stop (&self->unended);
   if (self->closed)
     return;
   self->closed = TRUE;

@@ -6,6 +6,7 @@
 #include "mefota-at-event.h"
 #include "mefota-error.h"
 #include "mefota-profile.h"
+#include "mefota-timer.h"
 
 /* Unanswered tries at one rate before a UART's other rates are tried: a module may be back at another one (its own
  * setting is not known, and automatic detection falls back to 115200). */
@@ -41,7 +42,7 @@ struct _MefotaLink
   gboolean watching;
   gboolean asked;     /* whether it is still there, and not answered yet */
   guint unanswered;   /* further times it would have been asked meanwhile */
-  guint watch_id, silence_id, rate_id, reopen_id;
+  MefotaTimer watch_timer, silence_timer, rate_timer, reopen_timer;
   guint rate, next_rate;
   gsize expected_data; /* see mefota_link_expect_data() */
   guint busy_pause;
@@ -62,7 +63,7 @@ enum
 static guint signals[N_SIGNALS];
 
 static void begin_probing (MefotaLink *self);
-static void open_port (MefotaLink *self);
+static void open_port (gpointer data);
 
 static void
 set_state (MefotaLink *self, MefotaLinkState state)
@@ -76,10 +77,10 @@ set_state (MefotaLink *self, MefotaLinkState state)
 static void
 clear_timers (MefotaLink *self)
 {
-  g_clear_handle_id (&self->watch_id, g_source_remove);
-  g_clear_handle_id (&self->silence_id, g_source_remove);
-  g_clear_handle_id (&self->rate_id, g_source_remove);
-  g_clear_handle_id (&self->reopen_id, g_source_remove);
+  mefota_timer_stop (&self->watch_timer);
+  mefota_timer_stop (&self->silence_timer);
+  mefota_timer_stop (&self->rate_timer);
+  mefota_timer_stop (&self->reopen_timer);
 }
 
 static void
@@ -162,20 +163,20 @@ mefota_link_identify (MefotaLink *self)
 
 /* ---- waking the module up ---- */
 
-static gboolean
+static void
 try_next_rate (gpointer data)
 {
   MefotaLink *self = data;
   g_autoptr (GError) error = NULL;
 
+  mefota_timer_start (&self->rate_timer, TRIES_PER_RATE * self->timeouts.probe, try_next_rate, self);
   if (mefota_at_channel_needs_rate (self->channel))
-    return G_SOURCE_CONTINUE;
+    return;
   /* The configured one every other time: it is by far the likeliest. */
   self->rate = self->next_rate % 2 != 0 ? self->baud : other_rates[self->next_rate / 2];
   self->next_rate = (self->next_rate + 1) % (2 * G_N_ELEMENTS (other_rates));
   if (!mefota_tty_set_baud (MEFOTA_TTY (self->stream), self->rate, &error))
     g_debug ("%s: %s", self->name, error->message);
-  return G_SOURCE_CONTINUE;
 }
 
 static void
@@ -186,8 +187,8 @@ on_synced (GObject *source, GAsyncResult *result, gpointer data)
   if (!mefota_at_channel_sync_finish (MEFOTA_AT_CHANNEL (source), result, NULL)
       || MEFOTA_AT_CHANNEL (source) != self->channel)
     return;
-  g_clear_handle_id (&self->rate_id, g_source_remove);
-  g_clear_handle_id (&self->silence_id, g_source_remove);
+  mefota_timer_stop (&self->rate_timer);
+  mefota_timer_stop (&self->silence_timer);
   self->expected_data = 0;
   if (self->state == MEFOTA_LINK_UP)
     return; /* it was only slow */
@@ -202,13 +203,13 @@ static void
 begin_probing (MefotaLink *self)
 {
   stop_identifying (self);
-  g_clear_handle_id (&self->rate_id, g_source_remove);
+  mefota_timer_stop (&self->rate_timer);
   if (self->expected_data > 0)
     mefota_at_channel_expect_data (self->channel, self->expected_data);
   if (self->transport == MEFOTA_TRANSPORT_UART && MEFOTA_IS_TTY (self->stream))
     {
       self->next_rate = 0;
-      self->rate_id = g_timeout_add (TRIES_PER_RATE * self->timeouts.probe, try_next_rate, self);
+      mefota_timer_start (&self->rate_timer, TRIES_PER_RATE * self->timeouts.probe, try_next_rate, self);
     }
   mefota_at_channel_sync_async (self->channel, self->cancellable, on_synced, g_object_ref (self));
 }
@@ -218,30 +219,28 @@ begin_probing (MefotaLink *self)
 static void
 fall_silent (MefotaLink *self)
 {
-  g_clear_handle_id (&self->watch_id, g_source_remove);
-  g_clear_handle_id (&self->silence_id, g_source_remove);
+  mefota_timer_stop (&self->watch_timer);
+  mefota_timer_stop (&self->silence_timer);
   stop_identifying (self);
   self->state = MEFOTA_LINK_PROBING;
   g_signal_emit (self, signals[GONE], 0);
   g_signal_emit (self, signals[CHANGED], 0);
 }
 
-static gboolean
+static void
 on_silent (gpointer data)
 {
-  MefotaLink *self = data;
-  self->silence_id = 0;
-  fall_silent (self); /* the synchronisation goes on and tells when it answers */
-  return G_SOURCE_REMOVE;
+  fall_silent (data); /* the synchronisation goes on and tells when it answers */
 }
 
 void
 mefota_link_suspect (MefotaLink *self)
 {
-  if (self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP || self->silence_id != 0)
+  if (self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP
+      || mefota_timer_is_running (&self->silence_timer))
     return;
   /* One missed answer may be a busy module; not answering for two more tries is none. */
-  self->silence_id = g_timeout_add (2 * self->timeouts.probe, on_silent, self);
+  mefota_timer_start (&self->silence_timer, 2 * self->timeouts.probe, on_silent, self);
   begin_probing (self);
 }
 
@@ -265,12 +264,14 @@ on_still_there (GObject *source, GAsyncResult *result, gpointer data)
     mefota_link_identify (self);
 }
 
-static gboolean
+static void
 ask_still_there (gpointer data)
 {
   MefotaLink *self = data;
-  if (self->state != MEFOTA_LINK_UP || self->silence_id != 0)
-    return G_SOURCE_CONTINUE;
+
+  mefota_timer_start (&self->watch_timer, self->timeouts.probe, ask_still_there, self);
+  if (self->state != MEFOTA_LINK_UP || mefota_timer_is_running (&self->silence_timer))
+    return;
   if (!self->asked)
     {
       self->asked = TRUE;
@@ -281,7 +282,6 @@ ask_still_there (gpointer data)
     }
   else if (++self->unanswered == 2)
     mefota_link_suspect (self); /* it waits behind a command that is not answered either */
-  return G_SOURCE_CONTINUE;
 }
 
 void
@@ -290,9 +290,9 @@ mefota_link_watch_silence (MefotaLink *self, gboolean watch)
   if (watch && !self->watching)
     self->identified_at = 0; /* a boot that shows itself from now on is not the one before its identity was read */
   self->watching = watch;
-  g_clear_handle_id (&self->watch_id, g_source_remove);
+  mefota_timer_stop (&self->watch_timer);
   if (watch && self->transport == MEFOTA_TRANSPORT_UART && self->state == MEFOTA_LINK_UP)
-    self->watch_id = g_timeout_add (self->timeouts.probe, ask_still_there, self);
+    mefota_timer_start (&self->watch_timer, self->timeouts.probe, ask_still_there, self);
 }
 
 static void
@@ -300,7 +300,7 @@ on_urc (MefotaAtChannel *channel, const char *line, gboolean booted, gpointer da
 {
   MefotaLink *self = data;
   gboolean settled = g_get_monotonic_time () - self->identified_at > 2000 * (gint64) self->timeouts.probe;
-  gboolean synchronising = self->silence_id != 0;
+  gboolean synchronising = mefota_timer_is_running (&self->silence_timer);
 
   /* A boot is several lines, and the last may come after the module has answered: those are not another boot. */
   if (!booted || self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP || !settled)
@@ -331,8 +331,8 @@ on_hang_up (MefotaAtChannel *channel, gpointer data)
   /* The way to it may lead to its new node by now; a port that hangs up at once must not make us spin. */
   if (lasted < 1000 * (gint64) self->timeouts.probe)
     {
-      if (self->reopen_id == 0)
-        self->reopen_id = g_timeout_add_once (self->timeouts.probe, (GSourceOnceFunc) open_port, self);
+      if (!mefota_timer_is_running (&self->reopen_timer))
+        mefota_timer_start (&self->reopen_timer, self->timeouts.probe, open_port, self);
     }
   else
     open_port (self);
@@ -342,16 +342,16 @@ static void
 wait_for_holder (MefotaLink *self)
 {
   self->busy_pause = CLAMP (self->busy_pause * 2, self->timeouts.probe, BUSY_PAUSE_MAX_MS);
-  g_clear_handle_id (&self->reopen_id, g_source_remove);
-  self->reopen_id = g_timeout_add_once (self->busy_pause, (GSourceOnceFunc) open_port, self);
+  mefota_timer_start (&self->reopen_timer, self->busy_pause, open_port, self);
 }
 
 static void
-open_port (MefotaLink *self)
+open_port (gpointer data)
 {
+  MefotaLink *self = data;
   g_autoptr (GError) error = NULL;
 
-  self->reopen_id = 0;
+  mefota_timer_stop (&self->reopen_timer);
   if (self->path == NULL || self->channel != NULL)
     return;
   self->stream = self->opener (self->path, self->baud, self->flow, &self->node, &error);
@@ -393,10 +393,10 @@ mefota_link_set_port (MefotaLink *self, const char *path)
       self->path = g_strdup (path);
     }
   if (path == NULL)
-    g_clear_handle_id (&self->reopen_id, g_source_remove);
+    mefota_timer_stop (&self->reopen_timer);
   else if (self->channel == NULL && node != NULL)
     {
-      g_clear_handle_id (&self->reopen_id, g_source_remove);
+      mefota_timer_stop (&self->reopen_timer);
       open_port (self);
     }
 }

@@ -6,6 +6,7 @@
 #include "mefota-inhibitor.h"
 #include "mefota-module.h"
 #include "mefota-package.h"
+#include "mefota-timer.h"
 
 G_BEGIN_DECLS
 
@@ -33,7 +34,7 @@ struct _MefotaModule
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */
 
   MefotaUpgrade *upgrade;
-  guint timer_id;
+  MefotaTimer timer; /* the upgrade machine's deadline */
   MefotaState shown;
   GVariant *announce; /* an end that is in the history but was never told */
 

@@ -63,15 +63,13 @@ ask (MefotaModule *self, const char *command, GAsyncReadyCallback callback, Mefo
     }
 }
 
-static gboolean
+static void
 on_deadline (gpointer data)
 {
   g_autoptr (MefotaModule) self = g_object_ref (data);
   MefotaEvent event = { .type = MEFOTA_EVENT_TIMER };
 
-  self->timer_id = 0;
   mefota_module_step (self, &event);
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -79,11 +77,11 @@ arm_timer (MefotaModule *self)
 {
   gint64 deadline = mefota_upgrade_get_deadline (self->upgrade);
 
-  g_clear_handle_id (&self->timer_id, g_source_remove);
+  mefota_timer_stop (&self->timer);
   if (deadline != 0)
     {
       gint64 left = MAX (deadline - g_get_monotonic_time (), 0);
-      self->timer_id = g_timeout_add ((guint) ((left + 999) / 1000), on_deadline, self);
+      mefota_timer_start (&self->timer, (guint) ((left + 999) / 1000), on_deadline, self);
     }
 }
 

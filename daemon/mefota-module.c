@@ -324,7 +324,7 @@ mefota_module_set_paused (MefotaModule *self, gboolean paused)
 void
 mefota_module_close (MefotaModule *self)
 {
-  g_clear_handle_id (&self->timer_id, g_source_remove);
+  mefota_timer_stop (&self->timer);
   g_clear_handle_id (&self->window_id, g_source_remove);
   g_clear_handle_id (&self->restart_id, g_source_remove);
   g_clear_handle_id (&self->line_id, g_source_remove);

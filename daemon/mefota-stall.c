@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mefota-stall.h"
 
+#include "mefota-timer.h"
+
 struct _MefotaStall
 {
   GCancellable *outer;
   gulong outer_id;
   GCancellable *inner;
   guint ms;
-  guint timer_id;
+  MefotaTimer timer;
   gint64 touched;
   gboolean fired;
 };
@@ -18,21 +20,19 @@ on_outer_cancelled (GCancellable *outer, gpointer data)
   g_cancellable_cancel (data);
 }
 
-static gboolean
+static void
 on_due (gpointer data)
 {
   MefotaStall *self = data;
   gint64 left = self->touched + 1000 * (gint64) self->ms - g_get_monotonic_time ();
 
-  self->timer_id = 0;
   if (left > 0)
     {
-      self->timer_id = g_timeout_add ((guint) (left / 1000) + 1, on_due, self);
-      return G_SOURCE_REMOVE;
+      mefota_timer_start (&self->timer, (guint) (left / 1000) + 1, on_due, self);
+      return;
     }
   self->fired = TRUE;
   g_cancellable_cancel (self->inner);
-  return G_SOURCE_REMOVE;
 }
 
 MefotaStall *
@@ -44,7 +44,7 @@ mefota_stall_new (GCancellable *outer, guint ms)
   self->ms = ms;
   self->touched = g_get_monotonic_time ();
   if (ms > 0)
-    self->timer_id = g_timeout_add (ms, on_due, self);
+    mefota_timer_start (&self->timer, ms, on_due, self);
   if (outer != NULL)
     {
       self->outer = g_object_ref (outer);
@@ -59,7 +59,7 @@ mefota_stall_free (MefotaStall *self)
 {
   if (self->outer != NULL)
     g_cancellable_disconnect (self->outer, self->outer_id);
-  g_clear_handle_id (&self->timer_id, g_source_remove);
+  mefota_timer_stop (&self->timer);
   g_clear_object (&self->outer);
   g_clear_object (&self->inner);
   g_free (self);
