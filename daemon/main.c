@@ -8,7 +8,6 @@
 #include "mefota-journal.h"
 
 #include <glib-unix.h>
-#include <locale.h>
 #include <malloc.h>
 #include <stdio.h>
 
@@ -88,7 +87,6 @@ main (int argc, char **argv)
   /* GDBus' thread would get a heap of its own, most of it never used. */
   mallopt (M_ARENA_MAX, 1);
 #endif
-  setlocale (LC_ALL, "");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
     {
