@@ -12,8 +12,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define PACKAGES "packages"
-
 typedef struct
 {
   MefotaOperation operation;
@@ -198,7 +196,7 @@ copy (GTask *task, int fd, const char *sha256)
   g_autofree char *path = NULL;
   GError *error = NULL;
 
-  path = mefota_store_build_path (self->services->store, PACKAGES, self->id, &error);
+  path = mefota_store_build_path (self->services->store, MEFOTA_MODULE_PACKAGES, self->id, &error);
   if (path == NULL)
     {
       g_task_return_error (task, error);
@@ -271,9 +269,8 @@ mefota_module_open_package (MefotaModule *self, GError **error)
   return self->package != NULL;
 }
 
-/* Whether the upgrade that is under way still needs it. */
-static gboolean
-needs_package (const MefotaUpgrade *u)
+gboolean
+mefota_module_needs_package (const MefotaUpgrade *u)
 {
   return (u->operation == MEFOTA_OPERATION_SERIAL || u->operation == MEFOTA_OPERATION_ADB)
          && (u->state == MEFOTA_STATE_QUEUED || u->state == MEFOTA_STATE_TRANSFERRING);
@@ -284,7 +281,7 @@ mefota_module_drop_package (MefotaModule *self)
 {
   MefotaUpgrade *u = self->upgrade;
 
-  if (needs_package (u))
+  if (mefota_module_needs_package (u))
     return;
   mefota_module_drop_transfer (self);
   if (self->package != NULL)
@@ -293,35 +290,4 @@ mefota_module_drop_package (MefotaModule *self)
     g_unlink (u->package);
   g_clear_object (&self->package);
   g_clear_pointer (&u->package, g_free);
-}
-
-static gboolean
-is_needed (GPtrArray *modules, const char *name)
-{
-  for (guint i = 0; i < modules->len; i++)
-    {
-      const MefotaUpgrade *u = ((MefotaModule *) g_ptr_array_index (modules, i))->upgrade;
-      g_autofree char *needed = needs_package (u) && u->package != NULL ? g_path_get_basename (u->package) : NULL;
-      if (g_strcmp0 (needed, name) == 0)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-void
-mefota_module_sweep_packages (MefotaStore *store, GPtrArray *modules)
-{
-  g_autofree char *folder = g_build_filename (mefota_store_get_directory (store), PACKAGES, NULL);
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-      if (is_needed (modules, name))
-        continue;
-      g_message ("removes %s, a package that no upgrade needs", path);
-      if (g_unlink (path) != 0)
-        g_warning ("%s cannot be removed: %s", path, g_strerror (errno));
-    }
 }

@@ -147,6 +147,11 @@ void mefota_module_apply_policy (MefotaModule *self);
 
 /* ---- mefota-module-install.c, -transfer.c, -adb.c: packages ---- */
 
+/* The folder of the private copies, in the state directory. */
+#define MEFOTA_MODULE_PACKAGES "packages"
+/* Whether this upgrade's copy is still to be sent, or to be sent again. */
+gboolean mefota_module_needs_package (const MefotaUpgrade *u);
+
 /* The machine says: stop the transfer → TRANSFER_ENDED. */
 void mefota_module_stop_transfer (MefotaModule *self);
 /* The module is there (again) while a package upgrade is `transferring`. */
