@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mefota-tty.h"
+#include "test-folder.h"
 
 #define DEADLINE 60
 
@@ -198,29 +199,13 @@ adb_fixture_new (void)
   return self;
 }
 
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = NULL;
-  const char *name;
-
-  if (!g_file_test (path, G_FILE_TEST_IS_SYMLINK))
-    dir = g_dir_open (path, 0, NULL);
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_remove (path);
-}
-
 void
 adb_fixture_free (AdbFixture *self)
 {
   g_ptr_array_unref (self->modules);
   g_assert_finalize_object (self->adb);
   ADB_AWAIT (adb_count_children () == 0);
-  remove_tree (self->folder);
+  test_folder_remove (self->folder);
   g_free (self->folder);
   g_free (self->socket_path);
   g_free (self);

@@ -10,6 +10,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "test-folder.h"
+
 /* For messages of a wait that was in vain. */
 static DaemonFixture *current;
 
@@ -381,22 +383,6 @@ daemon_fixture_new (void)
   return self;
 }
 
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = NULL;
-  const char *name;
-
-  if (!g_file_test (path, G_FILE_TEST_IS_SYMLINK))
-    dir = g_dir_open (path, 0, NULL);
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_remove (path);
-}
-
 void
 daemon_fixture_free (DaemonFixture *self)
 {
@@ -412,7 +398,7 @@ daemon_fixture_free (DaemonFixture *self)
   g_object_unref (self->bus);
   g_ptr_array_unref (self->events);
   g_hash_table_unref (self->properties);
-  remove_tree (self->folder);
+  test_folder_remove (self->folder);
   g_free (self->address);
   g_free (self->folder);
   g_free (self);

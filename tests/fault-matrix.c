@@ -10,6 +10,7 @@
 
 #include "daemon-lab.h"
 #include "fault-cell.h"
+#include "test-folder.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -95,20 +96,6 @@ run_cell (char *program)
 /* ---- the run ---- */
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_remove (path);
-}
-
-static void
 print_tail (const char *path)
 {
   g_autofree char *text = NULL;
@@ -158,7 +145,7 @@ on_ended (GObject *source, GAsyncResult *result, gpointer data)
     print_logs (job);
   failures += right ? 0 : 1;
   g_clear_handle_id (&job->deadline_id, g_source_remove);
-  remove_tree (job->folder);
+  test_folder_remove (job->folder);
   g_timer_destroy (job->timer);
   g_object_unref (job->process);
   g_free (job->folder);
@@ -369,6 +356,6 @@ main (int argc, char **argv)
     }
   print_matrix ();
   g_print ("# %.0f s\n", g_timer_elapsed (timer, NULL));
-  remove_tree (folder);
+  test_folder_remove (folder);
   return failures > 0 ? 1 : 0;
 }

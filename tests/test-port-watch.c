@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "mefota-port-watch.h"
+#include "test-folder.h"
 
 /* Ends a test that waits for something that never comes. */
 #define DEADLINE 20
@@ -132,26 +133,11 @@ set_up (Fixture *self, gconstpointer data)
 }
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      remove_tree (child);
-    }
-  g_remove (path);
-}
-
-static void
 tear_down (Fixture *self, gconstpointer data)
 {
   if (self->watch != NULL)
     g_assert_finalize_object (self->watch);
-  remove_tree (self->dir);
+  test_folder_remove (self->dir);
   g_free (self->port);
   g_free (self->dir);
 }

@@ -9,20 +9,7 @@
 
 #include "mefota-error.h"
 #include "mefota-store.h"
-
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_remove (path);
-}
+#include "test-folder.h"
 
 static void
 limit_disk (gboolean full)
@@ -88,7 +75,7 @@ test_room_again (gconstpointer data)
   g_clear_pointer (&entry, g_variant_unref);
   entry = mefota_store_history_get (next, "1");
   g_assert_nonnull (entry);
-  remove_tree (folder);
+  test_folder_remove (folder);
 }
 
 /* Without anything else to save. */
@@ -107,7 +94,7 @@ test_room_later (void)
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpint (load (store, "kept"), ==, 1);
   g_assert_false (g_main_context_pending (NULL));
-  remove_tree (folder);
+  test_folder_remove (folder);
 }
 
 int

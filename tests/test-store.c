@@ -6,6 +6,7 @@
 #include "mefota-error.h"
 #include "mefota-record.h"
 #include "mefota-store.h"
+#include "test-folder.h"
 
 typedef struct
 {
@@ -54,25 +55,11 @@ set_up (Fixture *f, gconstpointer data)
 }
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_remove (path);
-}
-
-static void
 tear_down (Fixture *f, gconstpointer data)
 {
   g_assert_cmpstr (warnings->str, ==, "");
   mefota_store_free (f->store);
-  remove_tree (f->top);
+  test_folder_remove (f->top);
   g_free (f->dir);
   g_free (f->top);
 }
@@ -323,7 +310,7 @@ test_no_directory (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) list = NULL;
 
-  remove_tree (f->dir);
+  test_folder_remove (f->dir);
   g_file_set_contents (f->dir, "in the way", -1, NULL);
   reopen (f);
   assert_warned (f->dir);

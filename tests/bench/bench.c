@@ -10,6 +10,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "test-folder.h"
+
 static Bench *current; /* the one there is */
 
 static void G_GNUC_PRINTF (1, 2) G_GNUC_NORETURN
@@ -58,20 +60,6 @@ bench_new (void)
   return self;
 }
 
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_remove (path);
-}
-
 void
 bench_free (Bench *self)
 {
@@ -80,7 +68,7 @@ bench_free (Bench *self)
   current = NULL;
   g_test_dbus_down (self->bus);
   g_object_unref (self->bus);
-  remove_tree (self->folder);
+  test_folder_remove (self->folder);
   g_free (self->folder);
   g_free (self);
 }
