@@ -259,11 +259,12 @@ test_held (void)
   g_autoptr (DaemonFixture) second = daemon_fixture_new ();
   SimProcess *sim = lab_sim (first, 0);
   g_autofree char *config = g_strdup_printf ("[module m0]\nport=%s\ntransport=usb\n" LAB_TIMEOUTS, sim->link);
+  g_autofree char *holder = g_strdup_printf ("%s is in use by process %d", daemon_get_string (first, "m0", "Port"),
+                                             daemon_get_pid (first));
   guint sent = lab_commands (first, sim);
 
   daemon_start (second, config);
-  lab_await_log (second, "mefotad");
-  DAEMON_AWAIT (second, lab_logged (second, daemon_get_string (first, "m0", "Port")));
+  lab_await_log (second, holder);
   g_assert_cmpstr (daemon_get_string (second, "m0", "State"), ==, "absent");
   g_assert_cmpuint (lab_commands (first, sim), ==, sent);
   daemon_stop (first);

@@ -222,7 +222,7 @@ test_killed_while_starting (void)
 static void
 test_killed_while_asked (void)
 {
-  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on question\nind $question\nconfirm 100000\n", "");
   SimProcess *sim = lab_sim (f, 0);
   guint64 deadline;
 
