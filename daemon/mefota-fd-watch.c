@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 /* Of one turn; what more is ready comes in the next one, first of all. */
 #define EVENTS_MAX 32
@@ -26,12 +25,11 @@ typedef struct
 {
   GSource source;
   int epoll_fd;
-  guint n_watches;
   struct epoll_event events[EVENTS_MAX]; /* of the turn under way: those of freed watches are taken out */
   int n_events;
 } Poller;
 
-static Poller *poller; /* while there are watches */
+static Poller *poller; /* once made, for good: there may be no descriptor left for it when a port comes back */
 
 static gboolean
 poller_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
@@ -52,30 +50,26 @@ poller_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-static void
-poller_finalize (GSource *source)
+static GSourceFuncs poller_funcs = { .dispatch = poller_dispatch };
+
+void
+mefota_fd_watch_init (void)
 {
-  close (((Poller *) source)->epoll_fd);
-}
+  GSource *source;
 
-static GSourceFuncs poller_funcs = { .dispatch = poller_dispatch, .finalize = poller_finalize };
-
-static Poller *
-poller_new (void)
-{
-  GSource *source = g_source_new (&poller_funcs, sizeof (Poller));
-  Poller *self = (Poller *) source;
-
-  self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  if (self->epoll_fd < 0)
+  if (poller != NULL)
+    return;
+  source = g_source_new (&poller_funcs, sizeof (Poller));
+  poller = (Poller *) source;
+  poller->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  if (poller->epoll_fd < 0)
     g_error ("epoll_create1: %s", g_strerror (errno)); /* as GLib says it of its own wake-up descriptor */
-  g_source_add_unix_fd (source, self->epoll_fd, G_IO_IN);
+  g_source_add_unix_fd (source, poller->epoll_fd, G_IO_IN);
   g_source_set_static_name (source, "ports");
   /* One that must not recur is taken out of the poll and put back each time, with a write to the loop's own eventfd.
    * Nothing here runs a loop within a loop. */
   g_source_set_can_recurse (source, TRUE);
   g_source_attach (source, g_main_context_get_thread_default ());
-  return self;
 }
 
 MefotaFdWatch *
@@ -83,9 +77,7 @@ mefota_fd_watch_new (int fd, MefotaFdWatchFunc func, gpointer user_data)
 {
   MefotaFdWatch *self = g_new0 (MefotaFdWatch, 1);
 
-  if (poller == NULL)
-    poller = poller_new ();
-  poller->n_watches++;
+  mefota_fd_watch_init ();
   self->fd = fd;
   self->func = func;
   self->user_data = user_data;
@@ -99,11 +91,6 @@ mefota_fd_watch_free (MefotaFdWatch *self)
   for (int i = 0; i < poller->n_events; i++)
     if (poller->events[i].data.ptr == self)
       poller->events[i].data.ptr = NULL;
-  if (--poller->n_watches == 0)
-    {
-      g_source_destroy (&poller->source);
-      g_source_unref (&g_steal_pointer (&poller)->source);
-    }
   g_free (self);
 }
 

@@ -12,12 +12,15 @@ G_BEGIN_DECLS
  * descriptor and one source. With a source each, every turn of the main loop costs time for every port there is, and a
  * gateway with many modules would pay for all of them at each line of one.
  *
- * For the one main loop of the process: the context that is the thread's default when the first watch is made.
+ * For the one main loop of the process: the context that is the thread's default when the source is made.
  */
 typedef struct _MefotaFdWatch MefotaFdWatch;
 
 /* @condition: what holds of what was asked for, and G_IO_HUP and G_IO_ERR, which are always told. */
 typedef void (*MefotaFdWatchFunc) (GIOCondition condition, gpointer user_data);
+
+/* Makes that source, as the first watch does: in each turn it goes before what is attached later. */
+void mefota_fd_watch_init (void);
 
 /* Asks for nothing yet. @fd must stay open until the watch is freed. */
 MefotaFdWatch *mefota_fd_watch_new (int fd, MefotaFdWatchFunc func, gpointer user_data);

@@ -3,6 +3,8 @@
 
 #include "mefota-timer.h"
 
+#include "mefota-fd-watch.h"
+
 static GSequence *running; /* of MefotaTimer, the one that is due next in front */
 
 /* Milliseconds, rounded up; -1 for never. */
@@ -50,6 +52,7 @@ init_timers (void)
 {
   g_autoptr (GSource) source = g_source_new (&timers_funcs, sizeof (GSource));
 
+  mefota_fd_watch_init ();
   running = g_sequence_new (NULL);
   g_source_set_static_name (source, "timers");
   g_source_set_can_recurse (source, TRUE); /* as in mefota-fd-watch.c */

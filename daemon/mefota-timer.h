@@ -12,7 +12,8 @@ typedef void (*MefotaTimerFunc) (gpointer user_data);
  *
  * A one-shot timer, part of whoever owns it; all zero is stopped. All that run are sorted behind one source: a source
  * for each, as g_timeout_add() makes, costs time at every turn of the main loop, and every module that is upgraded has
- * some.
+ * some. In each turn of the loop what the ports have comes first: an answer that came in time is never too late because
+ * the turn is.
  *
  * For the one main loop of the process: the context that is the thread's default when the first timer is started.
  */

@@ -5,13 +5,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mefota-timer.h"
+
 #define N_MANY 100
 
 typedef struct
 {
   MefotaFdWatch *watch;
   int fd, other; /* a pair of sockets */
-  guint calls;
+  guint calls, calls_when_due;
   GIOCondition last;
   MefotaFdWatch **frees, **silences;
 } End;
@@ -178,6 +180,34 @@ test_many (void)
     }
 }
 
+static void
+on_due (gpointer data)
+{
+  End *end = data;
+
+  end->calls_when_due = end->calls;
+}
+
+/* What has come counts before a time that is over, however late the turn is: an answer that came in time is no timeout.
+ * Not even if all ports were gone meanwhile, and the timers are older. */
+static void
+test_before_timers (void)
+{
+  End end = { 0 };
+  MefotaTimer timer = { 0 };
+
+  mefota_timer_start (&timer, 0, on_due, &end);
+  mefota_timer_stop (&timer);
+  set_up (&end);
+  mefota_fd_watch_set (end.watch, G_IO_IN);
+  say (&end);
+  mefota_timer_start (&timer, 0, on_due, &end);
+  turn ();
+  g_assert_false (mefota_timer_is_running (&timer));
+  g_assert_cmpuint (end.calls_when_due, ==, 1);
+  tear_down (&end);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -188,5 +218,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/fd-watch/each-other/silences", GINT_TO_POINTER (FALSE), test_each_other);
   g_test_add_func ("/fd-watch/last", test_last);
   g_test_add_func ("/fd-watch/many", test_many);
+  g_test_add_func ("/fd-watch/before-timers", test_before_timers);
   return g_test_run ();
 }
