@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-/* Of one turn; what more is ready comes in the next one, first of all. */
+/* Taken from the kernel at once. */
 #define EVENTS_MAX 32
 
 /* The bits are the same, as they are poll()'s. */
@@ -25,18 +25,16 @@ typedef struct
 {
   GSource source;
   int epoll_fd;
-  struct epoll_event events[EVENTS_MAX]; /* of the turn under way: those of freed watches are taken out */
+  guint n_watches;
+  struct epoll_event events[EVENTS_MAX]; /* those under way: those of freed watches are taken out */
   int n_events;
 } Poller;
 
 static Poller *poller; /* once made, for good: there may be no descriptor left for it when a port comes back */
 
-static gboolean
-poller_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+static void
+tell (Poller *self)
 {
-  Poller *self = (Poller *) source;
-
-  self->n_events = epoll_wait (self->epoll_fd, self->events, EVENTS_MAX, 0);
   for (int i = 0; i < self->n_events; i++)
     {
       MefotaFdWatch *watch = self->events[i].data.ptr;
@@ -45,6 +43,23 @@ poller_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
       /* Another's function may have freed it or asked for something else meanwhile. */
       if (watch != NULL && watch->condition != 0 && (condition & (watch->condition | G_IO_HUP | G_IO_ERR)) != 0)
         watch->func (condition, watch->user_data);
+    }
+}
+
+/* All that are ready, each once, before anything else has its turn. What stays ready goes to the end of the kernel's
+ * list, so that as many as there are watches are enough. */
+static gboolean
+poller_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  Poller *self = (Poller *) source;
+
+  for (guint left = self->n_watches; left > 0;)
+    {
+      int asked = (int) MIN (left, EVENTS_MAX);
+
+      self->n_events = epoll_wait (self->epoll_fd, self->events, asked, 0);
+      left = self->n_events == asked ? left - (guint) asked : 0;
+      tell (self);
     }
   self->n_events = 0;
   return G_SOURCE_CONTINUE;
@@ -78,6 +93,7 @@ mefota_fd_watch_new (int fd, MefotaFdWatchFunc func, gpointer user_data)
   MefotaFdWatch *self = g_new0 (MefotaFdWatch, 1);
 
   mefota_fd_watch_init ();
+  poller->n_watches++;
   self->fd = fd;
   self->func = func;
   self->user_data = user_data;
@@ -91,6 +107,7 @@ mefota_fd_watch_free (MefotaFdWatch *self)
   for (int i = 0; i < poller->n_events; i++)
     if (poller->events[i].data.ptr == self)
       poller->events[i].data.ptr = NULL;
+  poller->n_watches--;
   g_free (self);
 }
 
