@@ -197,6 +197,26 @@ on_received (const guint8 *bytes, gsize n_bytes, gpointer user_data)
   mefota_at_channel_watch_unended (self);
 }
 
+/* Who cancels it has done so by now; the source that tells may only have its turn behind the port's and the timer's. */
+static gboolean
+cancel_current (MefotaAtChannel *self)
+{
+  GTask *task = self->current != NULL ? self->current->task : NULL;
+
+  if (task == NULL || !g_cancellable_is_cancelled (g_task_get_cancellable (task)))
+    return FALSE;
+  mefota_at_channel_on_cancelled (g_task_get_cancellable (task), task);
+  return TRUE;
+}
+
+static void
+on_writable (gpointer user_data)
+{
+  g_autoptr (MefotaAtChannel) self = g_object_ref (user_data);
+
+  cancel_current (self);
+}
+
 static void
 on_taken (gsize n_bytes, gpointer user_data)
 {
@@ -284,6 +304,8 @@ on_timer (gpointer user_data)
   g_autoptr (MefotaAtChannel) self = g_object_ref (user_data);
   g_autoptr (MefotaAtCommand) command = NULL;
 
+  if (cancel_current (self))
+    return;
   if (!mefota_at_channel_sync_timer (self) && !ends_without_line_end (self) && self->current != NULL
       && !mefota_at_channel_data_timer (self))
     {
@@ -340,7 +362,7 @@ mefota_at_channel_on_cancelled (GCancellable *cancellable, gpointer user_data)
 MefotaAtChannel *
 mefota_at_channel_new (GIOStream *stream, const char *name, guint retry_ms)
 {
-  static const MefotaAtLinkFuncs funcs = { on_received, on_taken, on_hung_up };
+  static const MefotaAtLinkFuncs funcs = { on_received, on_writable, on_taken, on_hung_up };
   MefotaAtChannel *self = g_object_new (MEFOTA_TYPE_AT_CHANNEL, NULL);
 
   mefota_at_log_init (&self->log, name);

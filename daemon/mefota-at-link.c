@@ -109,6 +109,8 @@ advance (MefotaAtLink *self, gsize n_bytes)
 static IoResult
 write_some (MefotaAtLink *self, char **reason)
 {
+  if (!self->closed && !g_queue_is_empty (&self->queue))
+    self->funcs.writable (self->user_data);
   for (gsize total = 0; total < WRITE_MAX && !self->closed && !g_queue_is_empty (&self->queue);)
     {
       g_autoptr (GError) error = NULL;

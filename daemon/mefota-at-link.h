@@ -17,6 +17,9 @@ typedef struct _MefotaAtLink MefotaAtLink;
 typedef struct
 {
   void (*received) (const guint8 *bytes, gsize n_bytes, gpointer user_data);
+  /* The line takes what is queued, and will get it now: the last time to discard it. Not called for what
+   * mefota_at_link_send() writes at once. */
+  void (*writable) (gpointer user_data);
   /* So many more bytes of the queue were taken by the kernel; that is not yet "sent", much less "read". */
   void (*taken) (gsize n_bytes, gpointer user_data);
   /* Called once; all that could still be read was received() before. The link is closed then. */

@@ -196,6 +196,19 @@ test_cancel_unwritten (Fixture *f, gconstpointer user_data)
   await (f, "b; ");
 }
 
+/* Its time is over in the very turn in which it is told to be cancelled: that came first. */
+static void
+test_cancel_due (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+
+  expect (f, "AT+A\r", "");
+  ask (f, "AT+A", 0, cancellable);
+  g_cancellable_cancel (cancellable);
+  await (f, "cancelled; ");
+  await_steps (f);
+}
+
 #define ADD(path, function, data) g_test_add ("/at-channel/" path, Fixture, data, set_up, function, tear_down)
 
 int
@@ -215,5 +228,6 @@ main (int argc, char **argv)
   ADD ("sync/cancel", test_sync_cancel, NULL);
   ADD ("cancel", test_cancel, NULL);
   ADD ("cancel-unwritten", test_cancel_unwritten, NULL);
+  ADD ("cancel-due", test_cancel_due, NULL);
   return g_test_run ();
 }
