@@ -35,7 +35,7 @@ G_DECLARE_FINAL_TYPE (MefotaAtChannel, mefota_at_channel, MEFOTA, AT_CHANNEL, GO
 
 /**
  * mefota_at_channel_new:
- * @stream: both of its streams must be pollable
+ * @stream: both of its streams must be pollable, and of the same descriptor
  * @name: for log lines, the module's id
  * @retry_ms: milliseconds between two tries of a synchronisation (config `probe`)
  */
