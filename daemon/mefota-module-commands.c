@@ -155,11 +155,27 @@ on_settings_read (GObject *source, GAsyncResult *result, gpointer data)
       self->polling_in_force = in_force;
     }
   self->settings_read = TRUE;
-  if (known != NULL && fresh && !mefota_upgrade_is_active (self->upgrade))
+  if (mefota_upgrade_is_active (self->upgrade))
+    self->unmended = self->unmended || fresh;
+  else if (known != NULL && fresh)
     mend_settings (self, known);
-  else if (!mefota_upgrade_is_active (self->upgrade))
+  else
     remember (self);
   mefota_module_show (self);
+}
+
+void
+mefota_module_mend_settings (MefotaModule *self)
+{
+  g_autoptr (GVariant) known = NULL;
+
+  if (!self->unmended || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+    return;
+  self->unmended = FALSE;
+  if (self->identity->imei[0] != '\0')
+    known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
+  if (known != NULL)
+    mend_settings (self, known);
 }
 
 /* Only the reading that began after the identity of a Refresh was read ends it. */
@@ -247,7 +263,7 @@ mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback call
 void
 mefota_module_forget_settings (MefotaModule *self)
 {
-  self->settings_read = self->ended_here = FALSE;
+  self->settings_read = self->unmended = self->ended_here = FALSE;
   self->was_away = TRUE;
   self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
 }

@@ -31,6 +31,7 @@ struct _MefotaModule
   gboolean unopened;      /* the port that is there now could not be opened yet */
   gboolean ended_here;    /* an upgrade ended since it was last away: it is idle, not probing */
   gboolean settings_read; /* since the port was opened or the module was away */
+  gboolean unmended;      /* they were read in an upgrade: what is lost is put back at its end */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */
 
   MefotaUpgrade *upgrade;
@@ -196,6 +197,8 @@ GPtrArray *mefota_module_ask_readiness_finish (MefotaModule *self, GAsyncResult 
 
 /* After identity: reads the settings, notices and mends what a restart lost, keeps both on disk. */
 void mefota_module_read_settings (MefotaModule *self);
+/* The same of what was read in an upgrade, at its end. */
+void mefota_module_mend_settings (MefotaModule *self);
 /* It was away, or must have been. */
 void mefota_module_forget_settings (MefotaModule *self);
 /* Answers @task with @error; one cut off because the module went away has no error of ours yet. Takes @error. */

@@ -155,6 +155,7 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
   if (details != NULL)
     {
       g_signal_emit (self, mefota_module_signals[MEFOTA_MODULE_FINISHED], 0, details);
+      mefota_module_mend_settings (self);
       mefota_module_want_logs (self);
       mefota_module_fetch_wanted_logs (self);
     }

@@ -268,6 +268,26 @@ test_restore (gconstpointer restore)
   lab_check_properties (f, "m0");
 }
 
+/* The module is back, with its settings lost, before it is known that its upgrade has failed. */
+static void
+test_restore_after_failure (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  ok (f, "SetServer", server ("10.0.0.9", 99));
+  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
+  sim_control (sim, "set keep-firmware=true");
+  sim_control (sim, "set lose-settings=server,polling");
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "failure", "NotVerified");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99);
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTAIP=10.0.0.9,99"), ==, 2);
+  lab_check_properties (f, "m0");
+}
+
 static char *
 send_command (DaemonFixture *f, const char *text, guint timeout_ms)
 {
@@ -377,6 +397,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/settings/refresh-silent", test_refresh_silent);
   g_test_add_data_func ("/daemon/settings/restore/true", "true", test_restore);
   g_test_add_data_func ("/daemon/settings/restore/false", "false", test_restore);
+  g_test_add_func ("/daemon/settings/restore/after-failure", test_restore_after_failure);
   g_test_add_func ("/daemon/settings/send-command", test_send_command);
   g_test_add_func ("/daemon/settings/readiness", test_readiness);
   return g_test_run ();
