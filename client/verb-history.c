@@ -95,6 +95,14 @@ add_filter (Ctl *ctl, GVariantBuilder *filter, GError **error)
   return TRUE;
 }
 
+/* Whether what --module names is there; asked where the history knows nothing of it. */
+static gboolean
+is_known (Ctl *ctl, GError **error)
+{
+  g_autoptr (GPtrArray) modules = ctl->module_key != NULL ? ctl_get_modules (ctl, error) : NULL;
+  return ctl->module_key == NULL || modules != NULL;
+}
+
 ExitStatus
 verb_history (Ctl *ctl, int argc, char **argv)
 {
@@ -120,6 +128,8 @@ verb_history (Ctl *ctl, int argc, char **argv)
   if (reply == NULL)
     return exit_status_report (error);
   g_autoptr (GVariant) history = g_variant_get_child_value (reply, 0);
+  if (g_variant_n_children (history) == 0 && !is_known (ctl, &error))
+    return exit_status_report (error);
   if (ctl->json)
     {
       g_autoptr (GString) json = g_string_new (NULL);

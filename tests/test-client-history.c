@@ -49,6 +49,17 @@ make_history (guint n)
   return g_variant_builder_end (&builder);
 }
 
+/* Neither there nor in the history. */
+static void
+assert_unknown (const char *key)
+{
+  const char *const arguments[] = { "history", "--json", "--module", key, NULL };
+  g_autoptr (ClientRun) run = client_run_new (CLIENT_RUN_PIPE, 0, NULL, arguments);
+  g_assert_cmpint (client_run_end (run), ==, 3);
+  g_assert_cmpstr (run->out->str, ==, "");
+  assert_has (run->err->str, key);
+}
+
 static void
 test_history (Fixture *fixture, gconstpointer data)
 {
@@ -56,6 +67,10 @@ test_history (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (none->out->str, ==, "");
   g_autoptr (ClientRun) none_json = RUN ("history", "--json");
   client_run_assert_json (none_json, FALSE, "d == []");
+  g_autoptr (ClientRun) none_of_it = RUN ("history", "--json", "--module", "usb_1");
+  client_run_assert_json (none_of_it, FALSE, "d == []");
+  assert_unknown ("nope");
+  assert_unknown ("866000000000001");
   mock_daemon_set_history (fixture->mock, make_history (2));
   g_autoptr (ClientRun) table = RUN ("history", "--limit", "7");
   assert_has (table->out->str, "2024-05-01 12:00:00  5 min 12 s  usb_1   network  B04 → B05  success\n");
