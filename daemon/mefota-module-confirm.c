@@ -25,7 +25,15 @@ on_confirm_answered (GObject *source, GAsyncResult *result, gpointer data)
       return;
     }
   mefota_module_end_asking (self);
-  if (error->domain != MEFOTA_ERROR)
+  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
+    {
+      g_autofree char *words = g_strdup (error->message);
+      g_clear_error (&error);
+      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
+                           "%s It takes an answer only while it asks (guide 3.4): answer again, or wait until it asks "
+                           "again.", words);
+    }
+  else if (error->domain != MEFOTA_ERROR)
     {
       g_clear_error (&error);
       error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT,

@@ -144,6 +144,7 @@ test_answer_refused (void)
   {
     g_autofree char *message = daemon_call_error (f, "m0", "Confirm", answer (TRUE, FALSE), -1, "ModuleError");
     g_assert_nonnull (strstr (message, "operation not allowed"));
+    g_assert_nonnull (strstr (message, "only while it asks (guide 3.4)"));
   }
   sim_control (sim, "set fault=1x AT+FOTACTR=* silent");
   g_free (daemon_call_error (f, "m0", "Confirm", answer (TRUE, FALSE), -1, "Timeout"));
