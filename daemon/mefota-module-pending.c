@@ -55,6 +55,27 @@ mefota_module_drop_pending (MefotaModule *self)
     g_warning ("%s: %s", self->id, error->message);
 }
 
+gboolean
+mefota_module_is_overtaken (MefotaModule *self)
+{
+  return self->pending != NULL && mefota_upgrade_is_active (self->upgrade)
+         && strcmp (self->upgrade->id, self->pending->id) != 0;
+}
+
+/* The module took the start on and has asked already: what it asks about was told, and is what the caller gets. */
+static void
+join_overtaking (MefotaModule *self)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->start_task);
+
+  if (self->pending->target[0] != '\0')
+    self->upgrade->target = (g_free (self->upgrade->target), g_strdup (self->pending->target));
+  mefota_module_end_asking (self); /* writes the record, too */
+  mefota_module_apply_policy (self);
+  if (task != NULL)
+    g_task_return_boolean (task, TRUE);
+}
+
 void
 mefota_module_commit_pending (MefotaModule *self)
 {
@@ -64,6 +85,11 @@ mefota_module_commit_pending (MefotaModule *self)
 
   if (self->pending == NULL)
     return;
+  if (mefota_module_is_overtaken (self))
+    {
+      join_overtaking (self);
+      return;
+    }
   g_clear_pointer (&self->upgrade, mefota_upgrade_free);
   self->upgrade = g_steal_pointer (&self->pending);
   self->pending_taken = NULL;
@@ -106,7 +132,8 @@ mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *in
     case MEFOTA_IND_NEED_VERIFY:
     case MEFOTA_IND_PASS_VERIFY:
     case MEFOTA_IND_UPDATING:
-      mefota_module_commit_pending (self);
+      if (!mefota_module_is_overtaken (self))
+        mefota_module_commit_pending (self);
       break;
     case MEFOTA_IND_FAILURE:
       /* Its end may come before the OK to its start; with ERROR it is only the reason for that. */

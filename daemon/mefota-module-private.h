@@ -119,6 +119,8 @@ gboolean mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *e
                                         GError **error);
 /* The module took it on. No-op without a pending one. */
 void mefota_module_commit_pending (MefotaModule *self);
+/* The module has asked meanwhile whether to upgrade: another upgrade is under way. */
+gboolean mefota_module_is_overtaken (MefotaModule *self);
 /* It did not: the record on disk is what it was. */
 void mefota_module_drop_pending (MefotaModule *self);
 /* Its upgrade ended while the answer was under way: the answer came too late, and the caller is told so. */

@@ -96,6 +96,19 @@ on_started (GObject *source, GAsyncResult *result, gpointer data)
     refuse (task, explain_refusal (self, error));
 }
 
+/* From the first command to AT+FOTACTR the module may go away, or begin an upgrade of its own. */
+static gboolean
+check_still_free (MefotaModule *self, GError **error)
+{
+  if (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED)
+    {
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+                   "Module %s has begun an upgrade of its own; start again after its end.", self->id);
+      return FALSE;
+    }
+  return mefota_module_check_present (self, error);
+}
+
 static void
 send_start (GTask *task)
 {
@@ -111,7 +124,7 @@ send_start (GTask *task)
                         .target = start->target[0] != '\0' ? start->target : self->settings->target,
                         .requested_by = start->requested_by };
 
-  if (!mefota_module_check_present (self, &error)
+  if (!check_still_free (self, &error)
       || !mefota_module_prepare_pending (self, &event, mefota_module_start_taken, &error))
     refuse (task, error);
   else
@@ -148,7 +161,7 @@ set_target (GTask *task)
 
   if (start->target[0] == '\0')
     send_start (task);
-  else if (!mefota_module_check_present (self, &error))
+  else if (!check_still_free (self, &error))
     refuse (task, error);
   else
     {

@@ -276,6 +276,55 @@ test_end_before_ok (void)
   g_assert_cmpstr (states, ==, "starting idle");
 }
 
+/* The question before the OK: what the module asks about is what was started, and comes to its one end. */
+static void
+test_question_before_ok (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on AT+FOTACTR\nind NEED_CONFIRM\nok\n", "");
+  SimProcess *sim = lab_sim (f, 0);
+  g_autofree char *id = NULL;
+
+  lab_upgrade (f, "V2");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "confirming");
+  g_assert_cmpuint (daemon_get_number (f, "m0", "ConfirmDeadline"), >, 0);
+  id = g_strdup (daemon_get_string (f, "m0", "LastUpgrade"));
+  sim_control (sim, "set fault=1x AT+FOTACTR=* ok");
+  daemon_call_ok (f, "m0", "Confirm", g_variant_new ("(b@a{sv})", FALSE, g_variant_new_parsed ("@a{sv} {}")), -1);
+  sim_await (sim, "rx AT+FOTACTR=0");
+  sim_control (sim, "ind FAIL_CONFIRM");
+  daemon_await_finished (f, "m0", "failure", "Rejected");
+  {
+    g_autoptr (GVariant) entry = lab_only_entry (f, "m0");
+    g_assert_cmpstr (lab_lookup (entry, "id"), ==, id);
+    g_assert_cmpstr (lab_lookup (entry, "target-version"), ==, "V2");
+  }
+  lab_check_properties (f, "m0");
+}
+
+/* The module asks, or begins, while it is still looked at: that goes on, and nothing is started into it. */
+static void
+test_overtaken (void)
+{
+  static const char *const words[] = { "NEED_CONFIRM", "START" };
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    {
+      g_autofree char *script = g_strdup_printf ("on AT+CPIN?\nind %s\nline +CPIN: READY\nok\n", words[i]);
+
+      lab_play (f, sim, script);
+      g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "V2", NULL), -1, "Busy"));
+      g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, i == 0 ? "confirming" : "downloading");
+      sim_control (sim, "ind FAIL_CONNECT");
+      daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+    }
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTATV="), ==, 0);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
+  g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 2);
+  lab_check_properties (f, "m0");
+}
+
 /* What is known of the last upgrade is kept over a restart of the daemon. */
 static void
 test_remembered (gconstpointer fail)
@@ -323,6 +372,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/network/adopted", test_adopted);
   g_test_add_func ("/daemon/network/unknown-word", test_unknown_word);
   g_test_add_func ("/daemon/network/end-before-ok", test_end_before_ok);
+  g_test_add_func ("/daemon/network/question-before-ok", test_question_before_ok);
+  g_test_add_func ("/daemon/network/overtaken", test_overtaken);
   g_test_add_data_func ("/daemon/network/remembered/success", NULL, test_remembered);
   g_test_add_data_func ("/daemon/network/remembered/failure", "ERROR:50", test_remembered);
   return g_test_run ();
