@@ -199,6 +199,8 @@ test_before_timers (void)
   mefota_timer_start (&timer, 0, on_due, &end);
   mefota_timer_stop (&timer);
   set_up (&end);
+  tear_down (&end);
+  set_up (&end);
   mefota_fd_watch_set (end.watch, G_IO_IN);
   say (&end);
   mefota_timer_start (&timer, 0, on_due, &end);
@@ -212,12 +214,12 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/fd-watch/before-timers", test_before_timers); /* first, before there is any watch */
   g_test_add_func ("/fd-watch/conditions", test_conditions);
   g_test_add_func ("/fd-watch/hang-up", test_hang_up);
   g_test_add_data_func ("/fd-watch/each-other/frees", GINT_TO_POINTER (TRUE), test_each_other);
   g_test_add_data_func ("/fd-watch/each-other/silences", GINT_TO_POINTER (FALSE), test_each_other);
   g_test_add_func ("/fd-watch/last", test_last);
   g_test_add_func ("/fd-watch/many", test_many);
-  g_test_add_func ("/fd-watch/before-timers", test_before_timers);
   return g_test_run ();
 }
