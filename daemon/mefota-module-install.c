@@ -283,6 +283,11 @@ mefota_module_drop_package (MefotaModule *self)
 
   if (mefota_module_needs_package (u))
     return;
+  if (mefota_module_overtake_transfer (self))
+    {
+      g_clear_pointer (&u->package, g_free);
+      return;
+    }
   mefota_module_drop_transfer (self);
   if (self->package != NULL)
     mefota_package_remove (self->package);

@@ -132,7 +132,8 @@ mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *in
     case MEFOTA_IND_NEED_VERIFY:
     case MEFOTA_IND_PASS_VERIFY:
     case MEFOTA_IND_UPDATING:
-      if (!mefota_module_is_overtaken (self))
+      /* No answer to a package: what it begins is its own. */
+      if (self->transfer == NULL && !mefota_module_is_overtaken (self))
         mefota_module_commit_pending (self);
       break;
     case MEFOTA_IND_FAILURE:

@@ -179,6 +179,9 @@ void mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperat
 gboolean mefota_module_may_be_echo (MefotaModule *self, const MefotaIndication *indication);
 /* Stops without a word to the module. */
 void mefota_module_drop_transfer (MefotaModule *self);
+/* The module begins an upgrade of its own, or the queued one is over: a transfer whose caller is not answered yet ends
+ * with BUSY, and takes its package along. FALSE if there is none. */
+gboolean mefota_module_overtake_transfer (MefotaModule *self);
 
 /* ---- mefota-module-logs.c ---- */
 

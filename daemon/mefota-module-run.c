@@ -131,9 +131,9 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
 
   if (actions & MEFOTA_ACT_BEGUN)
     {
-      mefota_module_drop_package (self);
       if (u->id[0] == '\0')
         u->id = (g_free (u->id), g_uuid_string_random ());
+      mefota_module_drop_package (self);
       mefota_journal_event (MEFOTA_JOURNAL_STARTED, self->id, u->id, u->status,
                             "%s: %s upgrade from %s, asked for by %s",
                             self->id, mefota_operation_to_word (u->operation), u->from_version, u->requested_by);

@@ -26,6 +26,7 @@ typedef struct
   guint attempts;
   gboolean returning;    /* it went away by what the way told it, before the caller was answered */
   guint return_id;
+  gboolean overtaken;    /* the module began an upgrade of its own before the caller was answered */
   gboolean lost;         /* the port hung up under the last step, which the link has not told yet */
   /* the caller of Install until it is answered; also without a caller, for one that was queued */
   GTask *task;

@@ -227,6 +227,28 @@ await_return (MefotaTransfer *self)
     }
 }
 
+static GError *
+overtaken_error (MefotaTransfer *self)
+{
+  return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+                      "Module %s has begun an upgrade of its own; install again after its end.", self->module->id);
+}
+
+gboolean
+mefota_module_overtake_transfer (MefotaModule *self)
+{
+  MefotaTransfer *transfer = self->transfer;
+
+  if (transfer == NULL || transfer->task == NULL)
+    return FALSE;
+  transfer->overtaken = TRUE;
+  if (transfer->stage == MEFOTA_TRANSFER_PREPARING)
+    g_cancellable_cancel (transfer->cancellable); /* its end finds that it is overtaken */
+  else if (transfer->stage == MEFOTA_TRANSFER_WAITING)
+    mefota_transfer_refuse (transfer, overtaken_error (transfer));
+  return TRUE;
+}
+
 /* The end of a message after @clause, which may have advice of its own. */
 static const char *
 get_advice (const char *clause, const char *otherwise)
@@ -243,7 +265,11 @@ fail_attempt (MefotaTransfer *self, GError *error)
   guint most = module->services->config->policy.transfer_attempts;
 
   self->lost = g_error_matches (owned, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT);
-  if (module->upgrade->ending)
+  if (self->overtaken && mefota_transfer_get_upgrade (self)->piece == 0)
+    mefota_transfer_end_failed (self, overtaken_error (self)); /* it waits for no bytes: not a word into its own */
+  else if (self->overtaken)
+    clean_up (self, overtaken_error (self));
+  else if (module->upgrade->ending)
     clean_up (self, NULL);
   else if (self->stage == MEFOTA_TRANSFER_PREPARING && mefota_way_is_leaving (self->way) && is_gone (self))
     await_return (self);
@@ -349,7 +375,7 @@ on_prepared (GObject *source, GAsyncResult *result, gpointer data)
       g_clear_error (&error);
       return;
     }
-  if (!ok)
+  if (!ok || self->overtaken)
     {
       fail_attempt (self, error);
       return;

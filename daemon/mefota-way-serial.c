@@ -186,7 +186,8 @@ on_deleted (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
 
-  if (error != NULL)
+  /* Cancelled together with its OK: a piece that is not asked for need not be filled up. */
+  if (error != NULL || (!self->only_deletes && g_cancellable_set_error_if_cancelled (self->io, &error)))
     {
       mefota_way_serial_fail_step (self, g_steal_pointer (&error));
       return;

@@ -63,6 +63,36 @@ test_prompt_swallowed (void)
   assert_not_begun (&t);
 }
 
+/* It asks, or begins, by itself before it takes the first byte: that goes on, and no caller waits for ever. */
+static void
+test_overtaken (gconstpointer data)
+{
+  const char *word = data;
+  g_auto (Install) t = install_new (1000, "", "");
+  g_autofree char *script = daemon_path (t.f, "overtaken");
+  g_autofree char *text = g_strdup_printf ("on AT+ZCOMDEL\nind %s\nok\n", word);
+  guint deleted = sim_count (t.sim, "rx AT+ZCOMDEL");
+  gboolean asks = g_str_equal (word, "NEED_CONFIRM");
+
+  g_assert_true (g_file_set_contents (script, text, -1, NULL));
+  sim_control (t.sim, "script %s", script);
+  g_free (daemon_call_error (t.f, "m0", "Install", install_arguments (&t, ""), t.package->fd, "Busy"));
+  install_assert_no_copy (&t);
+  g_assert_cmpuint (sim_count (t.sim, "rx AT+ZCOMDEL"), ==, deleted + 1);
+  g_assert_cmpstr (daemon_get_string (t.f, "m0", "State"), ==, asks ? "confirming" : "downloading");
+  sim_control (t.sim, "set fault=1x AT+FOTACTR=* ok");
+  if (asks)
+    daemon_call_ok (t.f, "m0", "Confirm", g_variant_new_parsed ("(true, @a{sv} {})"), -1);
+  sim_control (t.sim, "ind FAIL_CONNECT");
+  daemon_await_finished (t.f, "m0", "failure", "ConnectFailed");
+  daemon_await_state (t.f, "m0", "idle");
+
+  g_assert_true (g_file_set_contents (script, "on AT+ZCOMDEL\nok\n", -1, NULL));
+  sim_control (t.sim, "script %s", script);
+  install_begin (&t);
+  daemon_await_finished (t.f, "m0", "success", NULL);
+}
+
 /* ---- doubt in a piece ---- */
 
 /* Another attempt, from the start, and then all is well. */
@@ -217,6 +247,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/install-faults/first-refused", test_first_refused);
   g_test_add_func ("/install-faults/delete-refused", test_delete_refused);
+  g_test_add_data_func ("/install-faults/overtaken/question", "NEED_CONFIRM", test_overtaken);
+  g_test_add_data_func ("/install-faults/overtaken/start", "START", test_overtaken);
   g_test_add_func ("/install-faults/no-prompt", test_no_prompt);
   g_test_add_func ("/install-faults/prompt-swallowed", test_prompt_swallowed);
   g_test_add_func ("/install-faults/second-attempt", test_second_attempt);
