@@ -9,6 +9,8 @@
 #include "mefota-error.h"
 #include "mefota-readiness.h"
 
+#include <string.h>
+
 /* How long a module on a UART is watched after it was told to restart, in tries to wake a port up: it may linger. */
 #define RESTART_PROBES 20
 
@@ -432,6 +434,19 @@ mefota_module_set_target_async (MefotaModule *self, const char *version, GAsyncR
 
 /* ---- SendCommand ---- */
 
+/* Whether a command sets what is kept of the module: a restart must not undo it. */
+static gboolean
+sets_settings (const char *command)
+{
+  static const char *const names[] = { "+FOTAIP=", "+FOTAPOLLEN=", "+FOTATV=" };
+  g_autofree char *upper = g_ascii_strup (command, -1);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    if (strstr (upper, names[i]) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 on_command_answered (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -441,6 +456,8 @@ on_command_answered (GObject *source, GAsyncResult *result, gpointer data)
 
   if (error == NULL)
     {
+      if (sets_settings (g_task_get_task_data (task)))
+        mefota_module_read_settings (g_task_get_source_object (task));
       g_task_return_pointer (task, lines, (GDestroyNotify) g_strfreev);
       return;
     }
@@ -464,10 +481,12 @@ mefota_module_send_command_async (MefotaModule *self, const char *command, guint
   if (refuse_argument (self, mefota_module_send_command_async, error, callback, user_data))
     return;
   task = begin_task (self, mefota_module_send_command_async, callback, user_data);
-  if (task != NULL)
-    mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
-                                  timeout_ms != 0 ? timeout_ms : mefota_module_get_timeouts (self)->command,
-                                  self->presence, on_command_answered, task);
+  if (task == NULL)
+    return;
+  g_task_set_task_data (task, g_strdup (command), g_free);
+  mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
+                                timeout_ms != 0 ? timeout_ms : mefota_module_get_timeouts (self)->command,
+                                self->presence, on_command_answered, task);
 }
 
 char **

@@ -338,6 +338,29 @@ test_send_command (void)
   g_assert_cmpstr (answer, ==, "ME3630");      /* the late answer is nobody's */
 }
 
+/* What a single command sets is a setting as any other: told, and not undone by a restart. */
+static void
+test_set_by_command (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  assert_answer (f, "at+fotaip=10.0.0.8,88", "");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 88);
+  assert_answer (f, "AT+FOTAPOLLEN=1", "");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  ok (f, "Restart", NULL);
+  daemon_await_state (f, "m0", "absent");
+  daemon_await_state (f, "m0", "idle");
+  lab_commands (f, sim);
+  g_assert_false (lab_logged (f, "lost its setting"));
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "10.0.0.8");
+  g_assert_true (daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_false (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  lab_check_properties (f, "m0");
+}
+
 static char *
 readiness (DaemonFixture *f)
 {
@@ -399,6 +422,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/daemon/settings/restore/false", "false", test_restore);
   g_test_add_func ("/daemon/settings/restore/after-failure", test_restore_after_failure);
   g_test_add_func ("/daemon/settings/send-command", test_send_command);
+  g_test_add_func ("/daemon/settings/set-by-command", test_set_by_command);
   g_test_add_func ("/daemon/settings/readiness", test_readiness);
   return g_test_run ();
 }
