@@ -139,7 +139,7 @@ mefota_module_apply_policy (MefotaModule *self)
   now = g_date_time_new_now_local ();
   answer = mefota_policy_answer (policy, g_date_time_get_hour (now) * 60 + g_date_time_get_minute (now),
                                  mefota_queue_is_held (self->services->queue),
-                                 mefota_queue_has_free_slot (self->services->queue), &rule);
+                                 mefota_queue_may_enter (self->services->queue, self->id), &rule);
   switch (answer)
     {
     case MEFOTA_ANSWER_ALLOW:

@@ -69,6 +69,8 @@ give_turns (gpointer data)
   g_autoptr (MefotaQueue) self = g_object_ref (data);
 
   self->turn_id = 0;
+  if (self->waiting->len == 0)
+    return G_SOURCE_REMOVE;
   while (self->waiting->len > 0 && mefota_queue_has_free_slot (self) && !mefota_queue_is_held (self))
     {
       Waiting *first = g_ptr_array_index (self->waiting, 0);
@@ -79,6 +81,8 @@ give_turns (gpointer data)
       g_hash_table_add (self->running, g_strdup (key));
       g_signal_emit (self, signals[TURN], 0, key);
     }
+  if (self->waiting->len == 0 && mefota_queue_has_free_slot (self))
+    g_signal_emit (self, signals[CHANGED], 0); /* one who does not wait in line may enter now */
   return G_SOURCE_REMOVE;
 }
 
@@ -104,11 +108,16 @@ mefota_queue_has_free_slot (MefotaQueue *self)
 }
 
 gboolean
+mefota_queue_may_enter (MefotaQueue *self, const char *key)
+{
+  return g_hash_table_contains (self->running, key)
+         || (mefota_queue_has_free_slot (self) && self->waiting->len == 0);
+}
+
+gboolean
 mefota_queue_try_enter (MefotaQueue *self, const char *key)
 {
-  if (g_hash_table_contains (self->running, key))
-    return TRUE;
-  if (!mefota_queue_has_free_slot (self) || self->waiting->len > 0)
+  if (!mefota_queue_may_enter (self, key))
     return FALSE;
   g_hash_table_add (self->running, g_strdup (key));
   return TRUE;

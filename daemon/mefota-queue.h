@@ -22,6 +22,8 @@ void mefota_queue_set_max_parallel (MefotaQueue *self, guint max_parallel);
 
 /* Takes a slot now if one is free and nobody waits; FALSE otherwise. Idempotent for one that has a slot. */
 gboolean mefota_queue_try_enter (MefotaQueue *self, const char *key);
+/* Whether that would be TRUE. */
+gboolean mefota_queue_may_enter (MefotaQueue *self, const char *key);
 /* Takes a slot whatever the limit: the module has begun already. */
 void mefota_queue_force_enter (MefotaQueue *self, const char *key);
 /* Waits in line, ordered by @since (wall clock µs); "turn" comes from the main loop, never from within this call. */

@@ -228,6 +228,25 @@ test_begins_by_itself (void)
   daemon_await_finished (f, "m0", "failure", "VerifyFailed");
 }
 
+/* What was started is asked about after its OK: policy answers, though the only slot is its own already. */
+static void
+test_own_slot (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on AT+FOTACTR\nok\nind NEED_CONFIRM\n", "[policy]\nconfirm=allow\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set fault=1x AT+FOTACTR=* ok");
+  lab_upgrade (f, "");
+  daemon_await_state (f, "m0", "confirming");
+  sim_await (sim, "rx AT+FOTACTR=1");
+  sim_control (sim, "ind START");
+  daemon_await_state (f, "m0", "downloading");
+  sim_control (sim, "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR="), ==, 1);
+  lab_check_properties (f, "m0");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -238,6 +257,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/polled/timeout", test_timeout);
   g_test_add_func ("/daemon/polled/answer-refused", test_answer_refused);
   g_test_add_func ("/daemon/polled/begins-by-itself", test_begins_by_itself);
+  g_test_add_func ("/daemon/polled/own-slot", test_own_slot);
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     {
       g_autofree char *path = g_strdup_printf ("/daemon/polled/policy/%s-%d", rules[i].confirm, rules[i].window);
