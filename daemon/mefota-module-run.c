@@ -162,6 +162,7 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
 
   if (actions & MEFOTA_ACT_QUESTION)
     {
+      self->policy_answered = 0; /* what the module did not take may have been lost in a restart */
       g_signal_emit (self, mefota_module_signals[MEFOTA_MODULE_CONFIRM_REQUESTED], 0, u->confirm_deadline);
       mefota_module_apply_policy (self);
     }

@@ -234,6 +234,7 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
     mefota_module_line_up (self);
   else if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING || self->transfer != NULL)
     mefota_module_resume_transfer (self);
+  mefota_module_apply_policy (self); /* it may have asked while it booted, or before the daemon started */
   mefota_module_fetch_wanted_logs (self);
 }
 

@@ -247,6 +247,49 @@ test_own_slot (void)
   lab_check_properties (f, "m0");
 }
 
+/* It asks while it boots, before it is known: policy answers as soon as it is. */
+static void
+test_asked_at_boot (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "[policy]\nconfirm=allow\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set fault=AT silent");
+  sim_control (sim, "vanish");
+  daemon_await_state (f, "m0", "absent");
+  sim_control (sim, "return");
+  daemon_await_state (f, "m0", "probing");
+  sim_await (sim, "rx AT");
+  sim_control (sim, "ind NEED_CONFIRM");
+  daemon_await_state (f, "m0", "confirming");
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR=1"), ==, 0);
+  sim_control (sim, "set fault=none");
+  sim_control (sim, "set fault=1x AT+FOTACTR=* ok");
+  sim_await (sim, "rx AT+FOTACTR=1");
+  sim_control (sim, "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+}
+
+/* It restarts instead of taking policy's answer, and asks again: that is answered, too. */
+static void
+test_asked_again_after_restart (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on AT+FOTACTR=1\nvanish\n", "[policy]\nconfirm=allow\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "ind NEED_CONFIRM");
+  sim_await (sim, "rx AT+FOTACTR=1");
+  DAEMON_AWAIT (f, g_str_equal (daemon_get_string (f, "m0", "Port"), ""));
+  lab_play (f, sim, "on AT+FOTACTR=1\nok\n");
+  sim_control (sim, "return");
+  DAEMON_AWAIT (f, !g_str_equal (daemon_get_string (f, "m0", "Port"), ""));
+  lab_commands (f, sim);
+  sim_control (sim, "ind NEED_CONFIRM");
+  sim_await (sim, "rx AT+FOTACTR=1");
+  sim_control (sim, "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -258,6 +301,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/polled/answer-refused", test_answer_refused);
   g_test_add_func ("/daemon/polled/begins-by-itself", test_begins_by_itself);
   g_test_add_func ("/daemon/polled/own-slot", test_own_slot);
+  g_test_add_func ("/daemon/polled/asked-at-boot", test_asked_at_boot);
+  g_test_add_func ("/daemon/polled/asked-again-after-restart", test_asked_again_after_restart);
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     {
       g_autofree char *path = g_strdup_printf ("/daemon/polled/policy/%s-%d", rules[i].confirm, rules[i].window);
