@@ -141,8 +141,12 @@ mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *in
       g_clear_pointer (&self->pending_failure, mefota_indication_free);
       self->pending_failure = mefota_indication_parse_word (indication->raw, strlen (indication->raw));
       break;
-    case MEFOTA_IND_OTHER:
     case MEFOTA_IND_QUESTION:
+      /* One that waited its turn is an upgrade already: it is what the module asks about. */
+      if (self->upgrade->state == MEFOTA_STATE_QUEUED && self->pending->operation == MEFOTA_OPERATION_NETWORK)
+        mefota_module_commit_pending (self);
+      break;
+    case MEFOTA_IND_OTHER:
     case MEFOTA_IND_COSTTIME:
     case MEFOTA_IND_SUCCESS:
       break;

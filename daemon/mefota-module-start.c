@@ -50,6 +50,7 @@ refuse (GTask *task, GError *error)
                            self->id);
     }
   mefota_module_end_asking (self);
+  mefota_module_apply_policy (self); /* should the module have asked meanwhile */
   if (queued)
     {
       MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code,

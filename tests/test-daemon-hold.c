@@ -319,6 +319,47 @@ test_begins_in_line (void)
   lab_check_properties (f, "m1");
 }
 
+/* At its turn it asks before it has taken the start: one upgrade, which is the one that waited. */
+static void
+test_asks_at_its_turn (void)
+{
+  g_autoptr (DaemonFixture) f = three (lab_steps);
+  g_autofree char *id = NULL;
+
+  daemon_call_ok (f, "m0", "Upgrade", upgrade (), -1);
+  daemon_call_ok (f, "m1", "Upgrade", upgrade (), -1);
+  id = g_strdup (daemon_get_string (f, "m1", "LastUpgrade"));
+  lab_play (f, lab_sim (f, 1), "on AT+FOTACTR\nind NEED_CONFIRM\nok\n");
+  sim_control (lab_sim (f, 0), "ind FAIL_CONNECT");
+  daemon_await_state (f, "m1", "confirming");
+  g_assert_cmpstr (daemon_get_string (f, "m1", "LastUpgrade"), ==, id);
+  sim_control (lab_sim (f, 1), "ind FAIL_WAIT_TIMEOUT");
+  daemon_await_finished (f, "m1", "failure", "ConfirmTimeout");
+  g_assert_cmpuint (lab_count (f, "m1", "Finished"), ==, 1);
+  lab_check_properties (f, "m1");
+}
+
+/* At its turn it asks while it is still looked at: the one that waited is over, and policy answers the question. */
+static void
+test_asks_before_its_start (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+
+  lab_play (f, lab_add_sim (f, "m0", "usb", IMEI), lab_steps);
+  lab_add_sim (f, "m1", "usb", "864863040000025");
+  daemon_start (f, LAB_USB LAB_SECOND LAB_TIMEOUTS "[policy]\nconfirm=allow\n");
+  daemon_await_state (f, "m0", "idle");
+  daemon_await_state (f, "m1", "idle");
+  lab_upgrade (f, "");
+  daemon_call_ok (f, "m1", "Upgrade", upgrade (), -1);
+  lab_play (f, lab_sim (f, 1), "on AT+CPIN?\nind NEED_CONFIRM\nline +CPIN: READY\nok\non AT+FOTACTR=1\nok\n");
+  sim_control (lab_sim (f, 0), "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m1", "failure", "Busy");
+  sim_await (lab_sim (f, 1), "rx AT+FOTACTR=1");
+  sim_control (lab_sim (f, 1), "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m1", "failure", "ConnectFailed");
+}
+
 /* A module that is allowed by policy waits for a free place too. */
 static void
 test_policy_waits (void)
@@ -354,6 +395,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/hold/out-of-line", test_out_of_line);
   g_test_add_func ("/daemon/hold/away", test_away);
   g_test_add_func ("/daemon/hold/begins-in-line", test_begins_in_line);
+  g_test_add_func ("/daemon/hold/asks-at-its-turn", test_asks_at_its_turn);
+  g_test_add_func ("/daemon/hold/asks-before-its-start", test_asks_before_its_start);
   g_test_add_func ("/daemon/hold/policy-waits", test_policy_waits);
   return g_test_run ();
 }
