@@ -108,14 +108,19 @@ void
 mefota_module_abandon_pending (MefotaModule *self)
 {
   g_autoptr (GTask) task = NULL;
+  gboolean refused;
 
-  if (self->pending == NULL || strcmp (self->pending->id, self->upgrade->id) != 0)
+  if (self->pending == NULL)
     return;
+  /* A no that the module has acted on already is no failure to the one who said it. */
+  refused = self->pending->refused && self->upgrade->error == MEFOTA_ERROR_REJECTED;
   g_clear_pointer (&self->pending, mefota_upgrade_free);
   g_clear_pointer (&self->pending_failure, mefota_indication_free);
   self->asking = FALSE;
   task = g_steal_pointer (&self->start_task);
-  if (task != NULL)
+  if (task != NULL && refused)
+    g_task_return_boolean (task, TRUE);
+  else if (task != NULL)
     g_task_return_new_error (task, MEFOTA_ERROR, (int) self->upgrade->error, "%s", self->upgrade->message);
 }
 

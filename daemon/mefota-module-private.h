@@ -123,7 +123,8 @@ void mefota_module_commit_pending (MefotaModule *self);
 gboolean mefota_module_is_overtaken (MefotaModule *self);
 /* It did not: the record on disk is what it was. */
 void mefota_module_drop_pending (MefotaModule *self);
-/* Its upgrade ended while the answer was under way: the answer came too late, and the caller is told so. */
+/* Its upgrade, or the one that overtook it, ended while the start or answer was under way: that came too late, and the
+ * caller is told so. */
 void mefota_module_abandon_pending (MefotaModule *self);
 /* Whether an indication that comes while the OK is missing counts as the OK. */
 void mefota_module_pending_indication (MefotaModule *self, const MefotaIndication *indication);

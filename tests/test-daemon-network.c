@@ -301,6 +301,20 @@ test_question_before_ok (void)
   lab_check_properties (f, "m0");
 }
 
+/* It asks and ends before the OK: that was the upgrade, there is no second one. */
+static void
+test_question_and_end_before_ok (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on AT+FOTACTR\nind NEED_CONFIRM\nind FAIL_CONNECT\nok\n", "");
+
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "V2", NULL), -1, "ConnectFailed"));
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 1);
+  g_variant_unref (lab_only_entry (f, "m0"));
+  lab_check_properties (f, "m0");
+}
+
 /* The module asks, or begins, while it is still looked at: that goes on, and nothing is started into it. */
 static void
 test_overtaken (void)
@@ -373,6 +387,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/network/unknown-word", test_unknown_word);
   g_test_add_func ("/daemon/network/end-before-ok", test_end_before_ok);
   g_test_add_func ("/daemon/network/question-before-ok", test_question_before_ok);
+  g_test_add_func ("/daemon/network/question-and-end-before-ok", test_question_and_end_before_ok);
   g_test_add_func ("/daemon/network/overtaken", test_overtaken);
   g_test_add_data_func ("/daemon/network/remembered/success", NULL, test_remembered);
   g_test_add_data_func ("/daemon/network/remembered/failure", "ERROR:50", test_remembered);

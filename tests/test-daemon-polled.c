@@ -290,6 +290,19 @@ test_asked_again_after_restart (void)
   daemon_await_finished (f, "m0", "failure", "ConnectFailed");
 }
 
+/* Its word on a refusal comes before its OK: the refusal has been done all the same. */
+static void
+test_refused_before_ok (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on AT+FOTACTR=0\nind FAIL_CONFIRM\nok\n", "");
+
+  sim_control (lab_sim (f, 0), "ind NEED_CONFIRM");
+  daemon_await_state (f, "m0", "confirming");
+  daemon_call_ok (f, "m0", "Confirm", answer (FALSE, FALSE), -1);
+  daemon_await_finished (f, "m0", "failure", "Rejected");
+  g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -303,6 +316,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/polled/own-slot", test_own_slot);
   g_test_add_func ("/daemon/polled/asked-at-boot", test_asked_at_boot);
   g_test_add_func ("/daemon/polled/asked-again-after-restart", test_asked_again_after_restart);
+  g_test_add_func ("/daemon/polled/refused-before-ok", test_refused_before_ok);
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     {
       g_autofree char *path = g_strdup_printf ("/daemon/polled/policy/%s-%d", rules[i].confirm, rules[i].window);
