@@ -110,7 +110,8 @@ mefota_module_abandon_pending (MefotaModule *self)
   g_autoptr (GTask) task = NULL;
   gboolean refused;
 
-  if (self->pending == NULL)
+  /* A package that was overtaken has its own end. */
+  if (self->pending == NULL || (self->transfer != NULL && strcmp (self->pending->id, self->upgrade->id) != 0))
     return;
   /* A no that the module has acted on already is no failure to the one who said it. */
   refused = self->pending->refused && self->upgrade->error == MEFOTA_ERROR_REJECTED;
