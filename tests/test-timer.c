@@ -40,19 +40,33 @@ await (GArray *order, guint n)
   g_assert_cmpuint (order->len, ==, n);
 }
 
+static const Alarm *
+find_alarm (const Alarm *alarms, guint ms)
+{
+  for (guint i = 0; i < N_MANY; i++)
+    if (alarms[i].ms == ms)
+      return &alarms[i];
+  g_assert_not_reached ();
+}
+
 static void
 test_order (void)
 {
   g_autoptr (GArray) order = g_array_new (FALSE, FALSE, sizeof (guint));
   g_autofree Alarm *alarms = g_new0 (Alarm, N_MANY);
-  gint64 start_time = g_get_monotonic_time ();
+  gint64 start_time = g_get_monotonic_time (), due = 0;
 
   for (guint i = 0; i < N_MANY; i++)
     start (&alarms[i], (i * 7919) % N_MANY, order);
   await (order, N_MANY);
   g_assert_cmpint (g_get_monotonic_time () - start_time, >=, (N_MANY - 1) * 1000);
+  /* Each was started a little later than the one before it. */
   for (guint i = 0; i < N_MANY; i++)
-    g_assert_cmpuint (g_array_index (order, guint, i), ==, i);
+    {
+      const Alarm *alarm = find_alarm (alarms, g_array_index (order, guint, i));
+      g_assert_cmpint (alarm->timer.due, >=, due);
+      due = alarm->timer.due;
+    }
 }
 
 static void
@@ -110,13 +124,13 @@ test_anew (void)
 
   start (&later, 1, order);
   start (&sooner, 60000, order);
-  start (&middle, 20, order);
-  start (&later, 40, order);
+  start (&middle, 200, order);
+  start (&later, 400, order);
   start (&sooner, 0, order);
   await (order, 3);
   g_assert_cmpuint (g_array_index (order, guint, 0), ==, 0);
-  g_assert_cmpuint (g_array_index (order, guint, 1), ==, 20);
-  g_assert_cmpuint (g_array_index (order, guint, 2), ==, 40);
+  g_assert_cmpuint (g_array_index (order, guint, 1), ==, 200);
+  g_assert_cmpuint (g_array_index (order, guint, 2), ==, 400);
 }
 
 static void
