@@ -7,20 +7,15 @@
   "[module m0]\n"                                       \
   "port=@m0@\ntransport=uart\nbaud=%u\n"
 
-Install
-install_new (gsize size, const char *settings, const char *config)
-{
-  return install_new_at (size, settings, config, 921600);
-}
-
-Install
-install_new_at (gsize size, const char *settings, const char *config, guint baud)
+static Install
+start (gsize size, const char *settings, const char *config, guint baud, gboolean quiet)
 {
   Install self = { .f = daemon_fixture_new () };
   g_auto (GStrv) pairs = g_strsplit (settings, ",", 0);
   g_autofree char *text = g_strdup_printf ("%s" CONFIG, config, baud);
   g_autofree char *path = daemon_path (self.f, "package");
 
+  self.f->quiet = quiet;
   self.package = test_package_new (path, size);
   self.sim = daemon_add_sim (self.f, "m0", "wiring=uart", NULL);
   for (guint i = 0; pairs[i] != NULL; i++)
@@ -29,6 +24,18 @@ install_new_at (gsize size, const char *settings, const char *config, guint baud
   daemon_start (self.f, text);
   daemon_await_state (self.f, "m0", "idle");
   return self;
+}
+
+Install
+install_new (gsize size, const char *settings, const char *config)
+{
+  return start (size, settings, config, 921600, FALSE);
+}
+
+Install
+install_new_quiet (gsize size, const char *settings, guint baud)
+{
+  return start (size, settings, "", baud, TRUE);
 }
 
 void

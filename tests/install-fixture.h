@@ -19,8 +19,8 @@ typedef struct
 /* @settings: switches of the module, separated by commas; @config goes before the daemon's [timeouts]. The module is up
  * and idle, and takes no other package than this one. */
 Install install_new (gsize size, const char *settings, const char *config);
-/* The same on a line of @baud. */
-Install install_new_at (gsize size, const char *settings, const char *config, guint baud);
+/* The same on a line of @baud, for benchmarks: the daemon tells no details. */
+Install install_new_quiet (gsize size, const char *settings, guint baud);
 void install_clear (Install *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
 

@@ -3,6 +3,8 @@
 /* What a transfer by mefotad is held against, each a process of its own. Prints seconds, and CPU seconds where it has
  * any:
  *   bench-line raw PORT FILE     the module's dialogue with nothing but blocking read() and write()
+ *   bench-line poll PORT FILE    the same, the package by poll() and write() that never blocks: the least that a
+ *                                program costs that has something else to wait for, too
  *   bench-line zmodem BAUD FILE  sz and rz, with a line of that rate between them
  */
 
@@ -41,16 +43,21 @@ own_cpu (void)
          + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* As room comes; write() of a descriptor that blocks sleeps for it. */
 static void
 write_all (int fd, const guint8 *bytes, gsize length)
 {
   while (length > 0)
     {
+      struct pollfd room = { .fd = fd, .events = POLLOUT };
       gssize n = write (fd, bytes, length);
-      if (n < 0)
+
+      if (n < 0 && errno != EAGAIN)
         g_error ("write: %s", g_strerror (errno));
-      bytes += n;
-      length -= (gsize) n;
+      bytes += MAX (n, 0);
+      length -= (gsize) MAX (n, 0);
+      if (length > 0)
+        poll (&room, 1, -1);
     }
 }
 
@@ -79,7 +86,7 @@ command (int fd, const char *text, const char *answer)
 }
 
 static int
-run_raw (const char *port, const char *file)
+run_raw (const char *port, const char *file, int data_flags)
 {
   g_autofree guint8 *buffer = g_malloc (CHUNK);
   int fd = open (port, O_RDWR | O_NOCTTY), in = open (file, O_RDONLY);
@@ -102,12 +109,14 @@ run_raw (const char *port, const char *file)
 
       command (fd, text, "> ");
       left -= piece;
+      fcntl (fd, F_SETFL, O_RDWR | data_flags);
       while (piece > 0)
         {
           gssize n = read (in, buffer, MIN (piece, CHUNK));
           write_all (fd, buffer, (gsize) n);
           piece -= (gsize) n;
         }
+      fcntl (fd, F_SETFL, O_RDWR);
       expect (fd, "OK\r\n");
     }
   printf ("%f %f\n", now () - began, own_cpu () - cpu);
@@ -217,9 +226,11 @@ int
 main (int argc, char **argv)
 {
   if (argc == 4 && g_str_equal (argv[1], "raw"))
-    return run_raw (argv[2], argv[3]);
+    return run_raw (argv[2], argv[3], 0);
+  if (argc == 4 && g_str_equal (argv[1], "poll"))
+    return run_raw (argv[2], argv[3], O_NONBLOCK);
   if (argc == 4 && g_str_equal (argv[1], "zmodem"))
     return run_zmodem ((guint) atoi (argv[2]), argv[3]);
-  fprintf (stderr, "usage: bench-line raw PORT FILE | zmodem BAUD FILE\n");
+  fprintf (stderr, "usage: bench-line raw|poll PORT FILE | zmodem BAUD FILE\n");
   return 2;
 }

@@ -18,7 +18,7 @@ static double
 run_paced (guint baud, gsize size)
 {
   g_autofree char *pace = g_strdup_printf ("pace=%u", baud);
-  g_auto (Install) t = install_new_at (size, pace, "", baud);
+  g_auto (Install) t = install_new_quiet (size, pace, baud);
   g_autofree char *last = g_strdup_printf ("piece %" G_GSIZE_FORMAT " ", (size + 512 * KIB - 1) / (512 * KIB));
   gint64 began;
 
@@ -87,7 +87,7 @@ typedef struct
 static Cost
 run_unpaced (gsize size)
 {
-  g_auto (Install) t = install_new (size, "quiet=true", "");
+  g_auto (Install) t = install_new_quiet (size, "quiet=true", 921600);
   g_autofree char *last = g_strdup_printf ("piece %" G_GSIZE_FORMAT " ", (size + 512 * KIB - 1) / (512 * KIB));
   Cost cost;
   double cpu;
@@ -103,14 +103,15 @@ run_unpaced (gsize size)
   return cost;
 }
 
+/* @how: what bench-line calls it */
 static Cost
-run_raw (gsize size)
+run_floor (const char *how, gsize size)
 {
   g_autoptr (DaemonFixture) f = daemon_fixture_new ();
   SimProcess *sim = daemon_add_sim (f, "m0", "wiring=uart", "quiet=true", NULL);
   g_autofree char *path = daemon_path (f, "package");
   g_autoptr (TestPackage) package = test_package_new (path, size);
-  char *argv[] = { (char *) bench_program ("BENCH_LINE"), (char *) "raw", sim->link, path, NULL };
+  char *argv[] = { (char *) bench_program ("BENCH_LINE"), (char *) how, sim->link, path, NULL };
   Cost cost;
 
   cost.seconds = run_line (argv, &cost.cpu);
@@ -120,20 +121,21 @@ run_raw (gsize size)
 static void
 bench_unpaced (gsize size)
 {
-  guint rounds = bench_rounds (5);
-  GArray *figures[6];
+  guint rounds = bench_rounds (9);
+  GArray *figures[8];
   double mib = (double) size / MIB;
 
   for (guint i = 0; i < G_N_ELEMENTS (figures); i++)
     figures[i] = g_array_new (FALSE, FALSE, sizeof (double));
   for (guint i = 0; i < rounds; i++)
     {
-      Cost raw = run_raw (size), ours = run_unpaced (size);
-      const double values[] = { mib / ours.seconds,      mib / raw.seconds,       raw.seconds / ours.seconds,
-                                ours.cpu * 1000 / mib,   raw.cpu * 1000 / mib,    ours.cpu / raw.cpu };
+      Cost raw = run_floor ("raw", size), polled = run_floor ("poll", size), ours = run_unpaced (size);
+      const double values[] = { mib / ours.seconds,    mib / raw.seconds,    raw.seconds / ours.seconds,
+                                ours.cpu * 1000 / mib, raw.cpu * 1000 / mib, ours.cpu / raw.cpu,
+                                polled.cpu * 1000 / mib, ours.cpu / polled.cpu };
 
-      bench_note ("round %u: %.1f against %.1f MiB/s, %.2f against %.2f ms of CPU per MiB", i + 1, values[0], values[1],
-                  values[3], values[4]);
+      bench_note ("round %u: %.1f against %.1f MiB/s, %.2f against %.2f and %.2f ms of CPU per MiB", i + 1, values[0],
+                  values[1], values[3], values[4], values[6]);
       for (guint j = 0; j < G_N_ELEMENTS (values); j++)
         g_array_append_val (figures[j], values[j]);
     }
@@ -141,6 +143,8 @@ bench_unpaced (gsize size)
                      "MiB/s", 0.8);
   bench_ratio ("CPU per MiB", bench_median (figures[3]), bench_median (figures[4]), bench_median (figures[5]), "ms",
                1.5);
+  bench_ratio ("CPU per MiB, floor with poll()", bench_median (figures[3]), bench_median (figures[6]),
+               bench_median (figures[7]), "ms", NAN);
   for (guint i = 0; i < G_N_ELEMENTS (figures); i++)
     g_array_unref (figures[i]);
 }
@@ -155,7 +159,7 @@ compare (gconstpointer a, gconstpointer b)
 static void
 bench_latency (gsize size)
 {
-  g_auto (Install) t = install_new (size, "quiet=true,pace=921600", "");
+  g_auto (Install) t = install_new_quiet (size, "quiet=true,pace=921600", 921600);
   g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
 
   install_begin (&t);
