@@ -121,7 +121,8 @@ on_name_lost (GDBusConnection *connection, const char *name, gpointer data)
 
   if (connection == NULL || g_dbus_connection_is_closed (connection))
     return; /* the bus is gone: told by "closed" */
-  g_critical ("The bus name %s belongs to somebody else, or the bus policy refuses it; stop the other mefotad.", name);
+  g_critical ("The bus name %s belongs to somebody else, or the bus policy refuses it; stop the other mefotad, or have "
+              "the policy read again (systemctl reload dbus).", name);
   leave (self, MEFOTA_EXIT_NO_NAME);
 }
 

@@ -58,6 +58,23 @@ if grep -rlE '@(user|group|sbindir|statedir|fdstore_preserve)@' "$scratch/root";
   failed=1
 fi
 
+# Who reads what is installed only when told to: README's steps tell them, the new user first, whom the others look up.
+readme=$(dirname "$0")/../README.md
+steps=$(sed -n '/^    sudo meson install/,/^$/p' "$readme" | tr '\n' ' ')
+while read -r folder command; do
+  [ -d "$scratch/root$folder" ] || { echo "not ok: no $folder"; failed=1; }
+  case $steps in
+  *systemd-sysusers*"$command"*) ;;
+  *) echo "not ok: README does not say \"$command\" after systemd-sysusers, for $folder"; failed=1 ;;
+  esac
+done <<EOF
+$prefix/lib/tmpfiles.d systemd-tmpfiles --create
+$prefix/share/dbus-1/system.d systemctl reload dbus
+$prefix/lib/systemd/catalog journalctl --update-catalog
+$unitdir systemctl daemon-reload
+$rulesdir udevadm control --reload
+EOF
+
 # Nothing outside of prefix and sysconfdir, but for what /usr's own packages told.
 find "$scratch/root" -type f | sed "s,^$scratch/root,," | while read -r file; do
   case $file in

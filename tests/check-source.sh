@@ -51,4 +51,16 @@ documented ()    # PAGE FILE...
 documented data/man/mefotad.8 daemon/main.c
 documented data/man/mefotactl.1 client/*.c
 documented data/man/mefota-sim.1 tests/sim/mefota-sim.c
+
+# exit statuses: NAME = NUMBER,
+statuses ()      # PAGE FILE PREFIX
+{
+  numbers=$(sed -n "s/^ *$3_[A-Z_]* = \([0-9]*\),.*/\1/p" "$2")
+  [ -n "$numbers" ] || complain "no exit statuses found in $2"
+  for number in $numbers; do
+    sed -n '/^\.SH EXIT STATUS/,/^\.SH FILES/p' "$1" | grep -qx "\.B $number" || complain "$1: no exit status $number"
+  done
+}
+statuses data/man/mefotad.8 daemon/mefota-daemon.h MEFOTA_EXIT
+statuses data/man/mefotactl.1 client/exit-status.h STATUS
 exit $failed

@@ -170,9 +170,9 @@ test_second (void)
   Run result;
 
   run (f, &result, "--config", conf, "--state-dir", state, NULL);
-  g_assert_cmpint (result.status, !=, 0);
-  g_assert_cmpint (result.status, !=, 78);
+  g_assert_cmpint (result.status, ==, 3);
   g_assert_nonnull (strstr (result.err, "org.gosuncn.Fota"));
+  g_assert_nonnull (strstr (result.err, "systemctl reload dbus")); /* the bus may not know its policy yet */
   run_clear (&result);
   g_assert_cmpuint (lab_commands (f, lab_sim (f, 0)), ==, sent);
   g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "idle");
