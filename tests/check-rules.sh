@@ -50,6 +50,10 @@ cat > "$scratch/rules.d/59-local.rules" <<'EOF'
 SUBSYSTEM=="tty", KERNEL=="ttyS9", ENV{ID_MEFOTA_PORT}="at"
 SUBSYSTEM=="tty", SUBSYSTEMS=="usb", KERNELS=="1-9", ENV{ID_MEFOTA_PORT}="none"
 EOF
+# What README and the rules themselves tell to write for an id that they do not know.
+readme=$(dirname "$0")/../README.md
+sed -n 's/^    \(SUBSYSTEM==.*\)/\1/p' "$readme" > "$scratch/rules.d/58-readme.rules"
+sed -n 's/^#   \(SUBSYSTEM==.*\)/\1/p' "$rules" > "$scratch/rules.d/59-example.rules"
 
 root=/devices/pci0000:00/0000:00:14.0/usb1
 device ()        # NAME VENDOR PRODUCT
@@ -117,6 +121,18 @@ expect ()        # ACTION SYSPATH WHAT-SHOULD-BE-SEEN (- what should not)...
   printf 'P: /devices/platform/serial/tty/ttyS9\nN: ttyS9\nE: DEVNAME=/dev/ttyS9\nE: SUBSYSTEM=tty\n'
   printf 'E: MAJOR=4\nE: MINOR=73\n\n'
   expect add /devices/platform/serial/tty/ttyS9 ID_MEFOTA_PORT=at ID_MM_PORT_IGNORE=1 'GROUP ' -mefota/usb
+  n=0
+  for file in "$scratch/rules.d/58-readme.rules" "$scratch/rules.d/59-example.rules"; do
+    n=$((n + 1))
+    name=1-2.$n
+    device "$name" "$(sed -n 's/.*ATTRS{idVendor}=="\(....\)".*/\1/p' "$file")" \
+      "$(sed -n 's/.*ATTRS{idProduct}=="\(....\)".*/\1/p' "$file")"
+    interface "$name" 01 ff 00 00 "ttyUSB20$n"
+    expect add "$root/$name/$name:1.1/ttyUSB20$n/tty/ttyUSB20$n" ID_MEFOTA_PORT=at ID_MM_PORT_IGNORE=1 \
+      "DEVLINKS=/dev/mefota/usb-$name" 'GROUP '
+    interface "$name" 02 ff 00 00 "ttyUSB21$n"
+    expect add "$root/$name/$name:1.2/ttyUSB21$n/tty/ttyUSB21$n" -ID_MEFOTA_PORT -ID_MM_PORT_IGNORE -mefota/usb
+  done
   device 1-9 19d2 1476
   interface 1-9 01 ff 00 00 ttyUSB99
   expect add "$root/1-9/1-9:1.1/ttyUSB99/tty/ttyUSB99" ID_MEFOTA_PORT=none -ID_MM_PORT_IGNORE -mefota/usb -GROUP
