@@ -22,6 +22,11 @@ struct _MefotaPackage
   char *sha256;
   guint64 size;
   int fd;
+
+  /* The bytes that were read so far of a copy that lay on the disk while the daemon was away; NULL once all were the
+   * right ones. */
+  GChecksum *unproven;
+  guint64 proven;
 };
 
 G_DEFINE_FINAL_TYPE (MefotaPackage, mefota_package, G_TYPE_OBJECT)
@@ -33,6 +38,7 @@ mefota_package_finalize (GObject *object)
 
   if (self->fd >= 0)
     close (self->fd);
+  g_clear_pointer (&self->unproven, g_checksum_free);
   g_free (self->path);
   g_free (self->sha256);
   G_OBJECT_CLASS (mefota_package_parent_class)->finalize (object);
@@ -385,6 +391,8 @@ mefota_package_open (const char *path, guint64 size, const char *sha256, GError 
   self->path = g_strdup (path);
   self->size = size;
   self->sha256 = sha256 != NULL ? g_ascii_strdown (sha256, -1) : g_strdup ("");
+  if (mefota_package_is_sha256 (self->sha256))
+    self->unproven = g_checksum_new (G_CHECKSUM_SHA256);
   return g_steal_pointer (&self);
 }
 
@@ -409,6 +417,27 @@ mefota_package_get_sha256 (MefotaPackage *self)
   return self->sha256;
 }
 
+/* Takes the new ones of the bytes that were read, in order; whether the last of them makes the sum right. */
+static gboolean
+prove (MefotaPackage *self, guint64 offset, const guint8 *bytes, gsize length)
+{
+  gboolean right;
+
+  if (self->unproven == NULL || offset > self->proven || offset + length <= self->proven)
+    return TRUE;
+  g_checksum_update (self->unproven, bytes + (self->proven - offset), (gssize) (offset + length - self->proven));
+  self->proven = offset + length;
+  if (self->proven < self->size)
+    return TRUE;
+  right = g_str_equal (g_checksum_get_string (self->unproven), self->sha256);
+  self->proven = 0;
+  if (right)
+    g_clear_pointer (&self->unproven, g_checksum_free);
+  else
+    g_checksum_reset (self->unproven);
+  return right;
+}
+
 GBytes *
 mefota_package_read (MefotaPackage *self, guint64 offset, gsize length, GError **error)
 {
@@ -426,6 +455,13 @@ mefota_package_read (MefotaPackage *self, guint64 offset, gsize length, GError *
       g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED,
                    "The copy of the package, %s, cannot be read: %s. Install the package again.", self->path,
                    n < 0 ? g_strerror (errno) : "it has become shorter");
+      return NULL;
+    }
+  if (!prove (self, offset, buffer, length))
+    {
+      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED,
+                   "The copy of the package, %s, is not what was checked any more. Check the disk, and install the "
+                   "package again.", self->path);
       return NULL;
     }
   return g_bytes_new_take (g_steal_pointer (&buffer), length);

@@ -29,13 +29,15 @@ void mefota_package_copy_async (int fd, const char *path, guint64 max_size, cons
                                 GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 MefotaPackage *mefota_package_copy_finish (GAsyncResult *result, GError **error);
 
-/* A copy made before a restart of the daemon: checked against @size only (the sum is known from the store). */
+/* A copy made before a restart of the daemon: checked against @size, and against @sha256 (nullable) as it is read, so
+ * that nothing blocks. */
 MefotaPackage *mefota_package_open (const char *path, guint64 size, const char *sha256, GError **error);
 
 const char *mefota_package_get_path (MefotaPackage *self);
 guint64 mefota_package_get_size (MefotaPackage *self);
 const char *mefota_package_get_sha256 (MefotaPackage *self);
-/* Reads up to @length bytes at @offset (from the page cache mostly; slices are small). */
+/* Reads up to @length bytes at @offset (from the page cache mostly; slices are small). Of an opened copy the last bytes
+ * are refused with STORAGE_FAILED if all of them, read from the start, are not those of its sum. */
 GBytes *mefota_package_read (MefotaPackage *self, guint64 offset, gsize length, GError **error);
 /* Deletes the copy. */
 void mefota_package_remove (MefotaPackage *self);

@@ -90,6 +90,28 @@ test_kill_and_cancel (void)
   g_assert_cmpuint (sim_count (t.sim, "package "), ==, 0);
 }
 
+/* What was checked is what is sent, and installed, also when the disk spoils it meanwhile. */
+static void
+test_spoilt_copy (void)
+{
+  g_auto (Install) t = install_new (PIECE, "pace=4000000,mark-data=200000", "");
+  g_autofree char *path = daemon_path (t.f, "state/packages/m0");
+  g_autofree char *bytes = NULL;
+  gsize size;
+
+  install_begin (&t);
+  sim_await (t.sim, "data 200000");
+  daemon_kill (t.f);
+  g_assert_true (g_file_get_contents (path, &bytes, &size, NULL));
+  bytes[100] ^= 1;
+  g_assert_true (g_file_set_contents (path, bytes, (gssize) size, NULL));
+  daemon_start (t.f, NULL);
+  daemon_await_finished (t.f, "m0", "failure", "StorageFailed");
+  install_assert_clean (&t);
+  install_assert_no_copy (&t);
+  g_assert_cmpuint (sim_count (t.sim, "rx AT+ZCOMUPDATE"), ==, 0);
+}
+
 /* ---- memory and latency ---- */
 
 static guint64
@@ -163,6 +185,7 @@ main (int argc, char **argv)
   g_test_add_func ("/install-kill/around", test_kill_around);
   g_test_add_func ("/install-kill/power-cut", test_power_cut);
   g_test_add_func ("/install-kill/cancel", test_kill_and_cancel);
+  g_test_add_func ("/install-kill/spoilt-copy", test_spoilt_copy);
   g_test_add_func ("/install-kill/memory", test_memory);
   g_test_add_func ("/install-kill/latency", test_latency);
   return g_test_run ();

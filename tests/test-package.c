@@ -390,6 +390,45 @@ test_open (Fixture *f, gconstpointer data)
   assert_open_fails (f->target, 5000, MEFOTA_ERROR_STORAGE_FAILED);
 }
 
+/* Between the check and the sending lies a power cut, or whatever else a disk goes through. */
+static void
+test_spoilt (Fixture *f, gconstpointer data)
+{
+  g_autoptr (MefotaPackage) package = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 spoilt;
+  int fd;
+
+  make_source (f, 5000);
+  copy (f, f->fd, PLENTY, NULL);
+  g_clear_object (&f->package);
+  package = mefota_package_open (f->target, 5000, f->sum, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < 2; i++) /* slices that overlap, from the start more than once */
+    {
+      assert_holds (package, 4500, 500, f->bytes + 4500, 500);
+      assert_holds (package, 0, 3000, f->bytes, 3000);
+      assert_holds (package, 2000, 2000, f->bytes + 2000, 2000);
+      assert_holds (package, 4000, 2000, f->bytes + 4000, 1000);
+    }
+  g_clear_object (&package);
+
+  fd = g_open (f->target, O_WRONLY | O_CLOEXEC, 0);
+  spoilt = f->bytes[10] ^ 1;
+  g_assert_cmpint (pwrite (fd, &spoilt, 1, 10), ==, 1);
+  g_assert_true (g_close (fd, NULL));
+  package = mefota_package_open (f->target, 5000, f->sum, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GBytes) most = mefota_package_read (package, 0, 4999, &error);
+      g_assert_no_error (error);
+      g_assert_null (mefota_package_read (package, 4999, 1, &error));
+      g_assert_error (error, MEFOTA_ERROR, MEFOTA_ERROR_STORAGE_FAILED);
+      g_clear_error (&error);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -404,5 +443,6 @@ main (int argc, char **argv)
   ADD ("/package/no-blocking", test_no_blocking);
   ADD ("/package/storage", test_storage);
   ADD ("/package/open", test_open);
+  ADD ("/package/spoilt", test_spoilt);
   return g_test_run ();
 }
