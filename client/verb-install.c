@@ -26,6 +26,12 @@ wishes_clear (Wishes *wishes)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Wishes, wishes_clear)
 
+static gboolean
+is_sha256 (const char *text)
+{
+  return strlen (text) == 64 && strspn (text, "0123456789abcdefABCDEF") == 64;
+}
+
 /* FILE.mefota fills in what was not given. FALSE after a complaint if it is there and cannot be understood. */
 static gboolean
 read_manifest (const char *file, Wishes *wishes)
@@ -61,6 +67,12 @@ read_manifest (const char *file, Wishes *wishes)
           complain ("%s: %s. Correct it or take it away.", shown, error->message);
           return FALSE;
         }
+      g_strchomp (*keys[i].value); /* a key file keeps the blanks there */
+      if (keys[i].value == &wishes->sha256 && !is_sha256 (wishes->sha256))
+        {
+          complain ("%s: sha256 has not 64 hexadecimal digits. Correct it or take it away.", shown);
+          return FALSE;
+        }
     }
   return TRUE;
 }
@@ -74,8 +86,7 @@ check_wishes (const Wishes *wishes)
       complain ("There is no method “%s”: it is auto, serial or adb.", wishes->method);
       return FALSE;
     }
-  if (wishes->sha256 != NULL
-      && (strlen (wishes->sha256) != 64 || strspn (wishes->sha256, "0123456789abcdefABCDEF") != 64))
+  if (wishes->sha256 != NULL && !is_sha256 (wishes->sha256))
     {
       complain ("A SHA-256 has 64 hexadecimal digits: see what `sha256sum FILE` prints.");
       return FALSE;

@@ -425,6 +425,17 @@ test_install (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (client_run_end (run), ==, 1);
 }
 
+/* Written by hand, edited on another system, or pasted. */
+static void
+test_install_manifest (Fixture *fixture, gconstpointer data)
+{
+  g_auto (Package) package = make_package ("[package]\r\nfrom=B04 \t\r\nsha256= " SHA256 "  \n");
+  g_autoptr (ClientRun) run = START (CLIENT_RUN_PIPE, 0, "install", "--no-wait", package.package);
+  g_assert_cmpint (client_run_end (run), ==, 0);
+  g_assert_cmpstr (mock_daemon_last_call (fixture->mock), ==,
+                   "Install(0, {'name': <'B04-B05.zip'>, 'from-version': <'B04'>, 'sha256': <'" SHA256 "'>})");
+}
+
 static void
 test_install_refused (Fixture *fixture, gconstpointer data)
 {
@@ -435,6 +446,7 @@ test_install_refused (Fixture *fixture, gconstpointer data)
       g_auto (Package) package = make_package (manifests[i]);
       g_autoptr (ClientRun) run = START (CLIENT_RUN_PIPE, 0, "install", package.package);
       g_assert_cmpint (client_run_end (run), ==, 2);
+      assert_has (run->err->str, "B04-B05.zip.mefota");
     }
   g_auto (Package) package = make_package (NULL);
   g_autoptr (ClientRun) method = START (CLIENT_RUN_PIPE, 0, "install", package.package, "--method", "pigeon");
@@ -476,6 +488,7 @@ main (int argc, char **argv)
     { "/client/follow/live", test_live },
     { "/client/follow/live-clock", test_live_clock },
     { "/client/install", test_install },
+    { "/client/install/manifest", test_install_manifest },
     { "/client/install/refused", test_install_refused },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
