@@ -4,7 +4,7 @@
 #include "output.h"
 #include "verbs.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <string.h>
@@ -106,19 +106,31 @@ run (Ctl *ctl, int argc, char **argv)
   return STATUS_USAGE;
 }
 
+/* One that is closed would become the bus's or the loop's descriptor, and what is printed would go there. Opened the
+ * wrong way round, writing still fails. */
+static void
+fill_standard_streams (void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      return;
+}
+
 int
 main (int argc, char **argv)
 {
   Ctl ctl = { 0 };
   struct sigaction interrupted = { .sa_handler = on_interrupt };
+  fill_standard_streams ();
   setlocale (LC_ALL, "");
   g_set_prgname ("mefotactl");
   sigaction (SIGINT, &interrupted, NULL);
   (void) mefota_error_quark (); /* from here on GDBus knows our errors */
   ExitStatus status = run (&ctl, argc, argv);
-  if (fflush (stdout) != 0 || ferror (stdout))
+  int lost = output_end ();
+  if (lost != 0)
     {
-      complain ("Writing to standard output failed: %s.", g_strerror (errno));
+      complain ("Writing to standard output failed: %s.", g_strerror (lost));
       status = status == STATUS_DONE ? STATUS_FAILED : status;
     }
   g_clear_object (&ctl.bus);

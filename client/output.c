@@ -30,6 +30,23 @@ print_text (FILE *stream, const char *text)
   fputs (text, stream);
 }
 
+static int first_failure;
+
+/* Later successes would hide the reason, as only the fact is kept with the stream. */
+static void
+flush (FILE *stream)
+{
+  if ((fflush (stream) != 0 || ferror (stream)) && stream == stdout && first_failure == 0)
+    first_failure = errno;
+}
+
+int
+output_end (void)
+{
+  flush (stdout);
+  return first_failure;
+}
+
 void
 output_print (FILE *stream, const char *format, ...)
 {
@@ -38,7 +55,7 @@ output_print (FILE *stream, const char *format, ...)
   g_autofree char *text = g_strdup_vprintf (format, args);
   va_end (args);
   print_text (stream, text);
-  fflush (stream);
+  flush (stream);
 }
 
 void
@@ -46,7 +63,7 @@ output_json (const char *json)
 {
   fputs (json, stdout);
   fputc ('\n', stdout);
-  fflush (stdout);
+  flush (stdout);
 }
 
 char *
@@ -186,4 +203,5 @@ output_page (const char *text, gboolean no_pager)
   if (!no_pager && isatty (STDOUT_FILENO) && lines >= terminal_size ("LINES", TRUE, 24))
     exec_pager (text);
   print_text (stdout, text);
+  flush (stdout);
 }

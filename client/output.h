@@ -12,6 +12,9 @@ void output_print (FILE *stream, const char *format, ...) G_GNUC_PRINTF (2, 3);
 /* One line of JSON on standard output, always UTF-8, flushed. */
 void output_json (const char *json);
 
+/* Nothing more comes: errno of the first failure to write to standard output, or 0. */
+int output_end (void);
+
 /* Text for people on standard output, in a pager if it is longer than the terminal. May not return. */
 void output_page (const char *text, gboolean no_pager);
 

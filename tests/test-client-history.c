@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-run.h"
 
+#include <errno.h>
+
 #define RUN(...) run_and_end ((const char *const[]) { __VA_ARGS__, NULL })
 
 typedef struct
@@ -108,6 +110,27 @@ test_history_pager (Fixture *fixture, gconstpointer data)
   g_assert_null (strstr (brief->out->str, "paged:"));
 }
 
+/* The reason is told also when what came after the failure has gone well. */
+static void
+test_output_lost (Fixture *fixture, gconstpointer data)
+{
+  static const struct
+  {
+    const char *command;
+    int code;
+  } cases[] = { { "exec '" MEFOTACTL "' list >/dev/full", ENOSPC },
+                { "exec '" MEFOTACTL "' --json list >/dev/full", ENOSPC },
+                { "exec '" MEFOTACTL "' upgrade --no-wait >/dev/full", ENOSPC },
+                { "exec '" MEFOTACTL "' list >&-", EBADF } };
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const char *const arguments[] = { "sh", "-c", cases[i].command, NULL };
+      g_autoptr (ClientRun) run = client_run_new (CLIENT_RUN_PROGRAM, 0, NULL, arguments);
+      g_assert_cmpint (client_run_end (run), ==, 1);
+      assert_has (run->err->str, g_strerror (cases[i].code));
+    }
+}
+
 /* What bash would offer after @words (a bash array's elements, the last one is being written). */
 static void
 assert_completion (const char *words, const char *expected)
@@ -157,6 +180,7 @@ main (int argc, char **argv)
   client_run_set_bus (g_test_dbus_get_bus_address (bus));
   g_test_add ("/client/history", Fixture, NULL, set_up, test_history, tear_down);
   g_test_add ("/client/history/pager", Fixture, NULL, set_up, test_history_pager, tear_down);
+  g_test_add ("/client/output-lost", Fixture, NULL, set_up, test_output_lost, tear_down);
   g_test_add ("/client/completion", Fixture, NULL, set_up, test_completion, tear_down);
   int status = g_test_run ();
   g_test_dbus_down (bus);
