@@ -250,7 +250,9 @@ mefota_module_cancel (MefotaModule *self, GError **error)
     why = "the module waits for an answer: answer the question with Confirm (mefotactl accept or reject)";
   else if (self->upgrade->state == MEFOTA_STATE_TRANSFERRING && self->upgrade->ending)
     why = "its upgrade is being cancelled already; wait for its end";
-  else if (mefota_upgrade_is_active (self->upgrade) || self->asking)
+  else if (self->asking && (self->upgrade->state == MEFOTA_STATE_QUEUED || !mefota_upgrade_is_active (self->upgrade)))
+    why = "its start is still being looked into; wait for the answer to that, then cancel";
+  else if (mefota_upgrade_is_active (self->upgrade))
     why = "the module has begun on its own; wait for its end";
   g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_CANCELLABLE, "Module %s: %s.", self->id, why);
   return FALSE;

@@ -311,7 +311,7 @@ test_while_asking (void)
   refuse (f, "Upgrade", with_option ("", NULL, NULL), "Busy", "");
   refuse (f, "Refresh", NULL, "Busy", "");
   refuse (f, "SendCommand", g_variant_new ("(su)", "AT", 0), "Busy", "");
-  refuse (f, "Cancel", NULL, "NotCancellable", "");
+  refuse (f, "Cancel", NULL, "NotCancellable", "its start is still being looked into");
   g_assert_null (first);
   sim_control (sim, "vanish");
   DAEMON_AWAIT (f, first != NULL);
