@@ -58,8 +58,8 @@ static const Word vocabulary[] = {
     "Nobody answered the module's question within three minutes. Answer it when the module asks again, or set a policy "
     "that answers." },
   { "FAIL_VERIFY", NULL, MEFOTA_IND_FAILURE, ARGUMENT_TEXT, MEFOTA_ERROR_VERIFY_FAILED,
-    "The module refused the downloaded package. Check on the server that the package belongs to the running version, "
-    "and try again." },
+    "The module refused the package. Check that what the server or you gave it belongs to the running version, and try "
+    "again." },
   { "ERROR", NULL, MEFOTA_IND_FAILURE, ARGUMENT_CODE, MEFOTA_ERROR_MODULE_ERROR, NULL },
   { "DATA_TIMEOUT", NULL, MEFOTA_IND_FAILURE, ARGUMENT_TEXT, MEFOTA_ERROR_CONNECT_FAILED,
     "The module's download stopped: no data came from the server in time. Try again in a better network." },

@@ -104,7 +104,7 @@ fail_undecided (MefotaStep *s, const MefotaIndication *word)
   else if (claimed && !has_target (u))
     mefota_step_fail (
         s, MEFOTA_ERROR_NOT_VERIFIED,
-        "The module claims success but still runs %s; check on the server what it was to get, then start again.",
+        "The module claims success but still runs %s; check which package the server or you gave it, then start again.",
         u->to_version);
   else
     mefota_step_fail (

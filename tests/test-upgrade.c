@@ -293,6 +293,25 @@ test_duties (void)
     }
 }
 
+/* No package that a host handed over is to be looked for on a server. */
+static void
+test_package_advice (void)
+{
+  static const char *const scripts[] = { "serial installing FAIL_VERIFY", "serial FAIL_VERIFY ended",
+                                         "serial installing gone SUCCESS_END back=V1 +60",
+                                         "serial=V2 installing gone back=V3 +60" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (scripts); i++)
+    {
+      g_autoptr (Play) p = play_new ();
+
+      play_run (p, scripts[i]);
+      g_assert_cmpuint (p->finished, ==, 1);
+      if (strstr (p->u->message, "the server or you gave it") == NULL)
+        g_error ("%s: %s", scripts[i], p->u->message);
+    }
+}
+
 static void
 test_adoption (void)
 {
@@ -335,6 +354,7 @@ main (int argc, char **argv)
   play_add_rows ("results", results, G_N_ELEMENTS (results));
   play_add_rows ("rulings", rulings, G_N_ELEMENTS (rulings));
   g_test_add_func ("/upgrade/duties", test_duties);
+  g_test_add_func ("/upgrade/package-advice", test_package_advice);
   g_test_add_func ("/upgrade/adoption", test_adoption);
   return g_test_run ();
 }
