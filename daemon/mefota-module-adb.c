@@ -36,7 +36,8 @@ mefota_module_check_adb (MefotaModule *self, GError **error)
 
   if (self->transport != MEFOTA_TRANSPORT_USB)
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,
-                 "Module %s is wired by UART, where adb does not reach it; a package goes with method serial.",
+                 "Module %s is wired by UART, where adb does not reach it; install with method serial, and fetch logs "
+                 "over USB.",
                  self->id);
   else if (self->services->adb == NULL)
     g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED,

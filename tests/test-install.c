@@ -38,12 +38,15 @@ test_refused (void)
   g_autofree char *path = daemon_path (t.f, "other");
   g_autofree char *large = g_strnfill (1025, 'x');
   g_autofree char *named = NULL;
+  g_autofree char *logs = NULL;
   int fds[2], fd;
 
   refuse (&t, ", 'method': <'xmodem'>", t.package->fd, "InvalidArgument");
   refuse (&t, ", 'sha256': <'123'>", t.package->fd, "InvalidArgument");
   refuse (&t, ", 'colour': <'red'>", t.package->fd, "InvalidArgument");
   refuse (&t, ", 'method': <'adb'>", t.package->fd, "NotSupported");
+  logs = daemon_call_error (t.f, "m0", "CollectLogs", g_variant_new_parsed ("(@a{sv} {},)"), -1, "NotSupported");
+  g_assert_nonnull (strstr (logs, "fetch logs over USB")); /* not what to do with a package alone */
   refuse (&t, ", 'from-version': <'ME3630C1CV2.0B01'>", t.package->fd, "VersionMismatch");
   refuse (&t, sum, t.package->fd, "IntegrityMismatch");
   g_assert_cmpint (pipe (fds), ==, 0);
