@@ -199,7 +199,7 @@ void mefota_module_fetch_wanted_logs (MefotaModule *self);
 void mefota_module_ask_readiness_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data);
 GPtrArray *mefota_module_ask_readiness_finish (MefotaModule *self, GAsyncResult *result, GError **error);
 
-/* ---- mefota-module-commands.c: settings and diagnosis ---- */
+/* ---- mefota-module-settings.c ---- */
 
 /* After identity: reads the settings, notices and mends what a restart lost, keeps both on disk. */
 void mefota_module_read_settings (MefotaModule *self);
@@ -207,6 +207,14 @@ void mefota_module_read_settings (MefotaModule *self);
 void mefota_module_mend_settings (MefotaModule *self);
 /* It was away, or must have been. */
 void mefota_module_forget_settings (MefotaModule *self);
+
+/* ---- mefota-module-commands.c: single commands, for a caller ---- */
+
+/* Checks, then a task; NULL after it has failed. */
+GTask *mefota_module_begin_task (MefotaModule *self, gpointer tag, GAsyncReadyCallback callback, gpointer user_data);
+/* The arguments are wrong whatever the module is doing: that error goes first. Takes @error; FALSE without one. */
+gboolean mefota_module_refuse_argument (MefotaModule *self, gpointer tag, GError *error, GAsyncReadyCallback callback,
+                                        gpointer user_data);
 /* Answers @task with @error; one cut off because the module went away has no error of ours yet. Takes @error. */
 void mefota_module_return_error (GTask *task, GError *error);
 
