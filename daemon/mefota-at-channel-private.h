@@ -53,6 +53,8 @@ GTask *mefota_at_channel_new_task (MefotaAtChannel *self, GCancellable *cancella
                                    gpointer user_data, gpointer source_tag);
 /* Before a task is returned: it cannot be cancelled any more. */
 void mefota_at_channel_unwatch (GTask *task);
+/* Before a command in flight is given up; see mefota_at_channel_was_heard(). */
+void mefota_at_channel_note_heard (MefotaAtCommand *command);
 /* Whether it may go on: fails it later if it is cancelled already, or the channel closed. */
 gboolean mefota_at_channel_check_task (MefotaAtChannel *self, GTask *task);
 /* At once; takes both. */

@@ -40,6 +40,21 @@ mefota_at_channel_unwatch (GTask *task)
     g_source_destroy (source);
 }
 
+static G_DEFINE_QUARK (mefota-at-channel-heard, heard)
+
+void
+mefota_at_channel_note_heard (MefotaAtCommand *command)
+{
+  if (command->task != NULL && command->unwritten < mefota_at_command_get_length (command))
+    g_object_set_qdata (G_OBJECT (command->task), heard_quark (), command->task);
+}
+
+gboolean
+mefota_at_channel_was_heard (GAsyncResult *result)
+{
+  return g_object_get_qdata (G_OBJECT (result), heard_quark ()) != NULL;
+}
+
 void
 mefota_at_channel_fail (GTask *task, GError *error)
 {

@@ -255,7 +255,10 @@ fail_all (MefotaAtChannel *self)
   GTask *task;
 
   if (self->current != NULL)
-    g_queue_push_head (&self->queue, mefota_at_channel_end_current (self));
+    {
+      mefota_at_channel_note_heard (self->current);
+      g_queue_push_head (&self->queue, mefota_at_channel_end_current (self));
+    }
   mefota_at_channel_clear_timer (self);
   mefota_at_sync_stop (&self->sync);
   while (!g_queue_is_empty (&self->queue))
@@ -325,6 +328,7 @@ cancel_command (MefotaAtChannel *self, GTask *task)
     {
       if (mefota_at_channel_data_cancel (self, task))
         return;
+      mefota_at_channel_note_heard (self->current);
       command = mefota_at_channel_abandon_current (self);
       g_clear_object (&command->task);
       return;

@@ -58,6 +58,8 @@ void mefota_at_channel_send_async (MefotaAtChannel *self, const char *command, c
                                    gpointer user_data);
 /* The information lines, without echo and final result code; those before a MODULE_ERROR stand in its message. */
 char **mefota_at_channel_send_finish (MefotaAtChannel *self, GAsyncResult *result, GError **error);
+/* Whether a command that ended in NOT_PRESENT or G_IO_ERROR_CANCELLED had gone out: the module may have acted on it. */
+gboolean mefota_at_channel_was_heard (GAsyncResult *result);
 
 /**
  * mefota_at_channel_sync_async:

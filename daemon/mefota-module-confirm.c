@@ -24,6 +24,12 @@ on_confirm_answered (GObject *source, GAsyncResult *result, gpointer data)
       mefota_module_commit_pending (self);
       return;
     }
+  if (mefota_module_is_cut_off (result, error) && self->pending != NULL
+      && self->pending->state == MEFOTA_STATE_STARTING)
+    {
+      mefota_module_commit_cut_off (self); /* a no that was lost does no harm: the module asks again */
+      return;
+    }
   mefota_module_end_asking (self);
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
     {

@@ -104,6 +104,24 @@ mefota_module_commit_pending (MefotaModule *self)
     }
 }
 
+gboolean
+mefota_module_is_cut_off (GAsyncResult *result, const GError *error)
+{
+  return mefota_at_channel_was_heard (result)
+         && (error->domain != MEFOTA_ERROR || g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT));
+}
+
+void
+mefota_module_commit_cut_off (MefotaModule *self)
+{
+  MefotaEvent event = { .type = MEFOTA_EVENT_GONE };
+
+  g_message ("%s: went away before its word on the start was heard; it may have begun", self->id);
+  mefota_module_commit_pending (self);
+  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+    mefota_module_step (self, &event); /* that it is away was told before it became an upgrade */
+}
+
 void
 mefota_module_abandon_pending (MefotaModule *self)
 {

@@ -119,6 +119,10 @@ gboolean mefota_module_prepare_pending (MefotaModule *self, const MefotaEvent *e
                                         GError **error);
 /* The module took it on. No-op without a pending one. */
 void mefota_module_commit_pending (MefotaModule *self);
+/* Whether the line went away under a command that starts an upgrade, before a word on it: it may be under way. */
+gboolean mefota_module_is_cut_off (GAsyncResult *result, const GError *error);
+/* Then it counts as taken on, by a module that is away. */
+void mefota_module_commit_cut_off (MefotaModule *self);
 /* The module has asked meanwhile whether to upgrade: another upgrade is under way. */
 gboolean mefota_module_is_overtaken (MefotaModule *self);
 /* It did not: the record on disk is what it was. */

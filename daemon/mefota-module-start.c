@@ -93,6 +93,8 @@ on_started (GObject *source, GAsyncResult *result, gpointer data)
     return;
   if (error == NULL)
     mefota_module_commit_pending (self);
+  else if (mefota_module_is_cut_off (result, error))
+    mefota_module_commit_cut_off (self);
   else
     refuse (task, explain_refusal (self, error));
 }

@@ -233,9 +233,6 @@ test_refused (void)
   refuse (f, "Upgrade", with_option ("V1", NULL, NULL), "ModuleError", "50");
   g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 3);
   assert_nothing_began (f, from);
-  sim_control (sim, "set fault=1x AT+FOTACTR hangup");
-  refuse (f, "Upgrade", with_option ("", NULL, NULL), "NotPresent", "");
-  daemon_await_state (f, "m0", "idle");
   lab_upgrade (f, "");
   daemon_await_finished (f, "m0", "success", NULL);
 }
