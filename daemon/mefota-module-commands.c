@@ -173,35 +173,70 @@ sets_settings (const char *command)
   return FALSE;
 }
 
+typedef struct
+{
+  char *text;
+  guint timeout_ms;
+  gboolean sets;
+} Command;
+
+static void
+command_free (gpointer data)
+{
+  Command *self = data;
+  g_free (self->text);
+  g_free (self);
+}
+
 static void
 on_command_answered (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (GTask) task = data;
+  MefotaModule *self = g_task_get_source_object (task);
+  const Command *command = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
-  char **lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
+  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
 
-  if (error == NULL)
-    {
-      if (sets_settings (g_task_get_task_data (task)))
-        mefota_module_read_settings (g_task_get_source_object (task));
-      g_task_return_pointer (task, lines, (GDestroyNotify) g_strfreev);
-      return;
-    }
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR) && lines != NULL && lines[0] != NULL)
     {
       g_autofree char *joined = g_strjoinv (" / ", lines);
       g_prefix_error (&error, "%s / ", joined);
     }
-  g_strfreev (lines);
-  mefota_module_return_error (task, g_steal_pointer (&error));
+  if (error == NULL && command->sets)
+    mefota_module_read_settings (self);
+  if (error == NULL)
+    g_task_return_pointer (task, g_steal_pointer (&lines), (GDestroyNotify) g_strfreev);
+  else
+    mefota_module_return_error (task, g_steal_pointer (&error));
+  if (command->sets)
+    mefota_module_end_settling (self);
+}
+
+static void
+send_command (GTask *task)
+{
+  MefotaModule *self = g_task_get_source_object (task);
+  const Command *command = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (!mefota_module_check_not_upgrading (self, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  if (command->sets)
+    mefota_module_begin_settling (self);
+  mefota_at_channel_send_async (mefota_module_get_channel (self), command->text, NULL, command->timeout_ms,
+                                self->presence, on_command_answered, g_object_ref (task));
 }
 
 void
 mefota_module_send_command_async (MefotaModule *self, const char *command, guint timeout_ms,
                                   GAsyncReadyCallback callback, gpointer user_data)
 {
+  g_autoptr (GTask) task = NULL;
   GError *error = NULL;
-  GTask *task;
+  Command *sent;
 
   mefota_command_check (command, mefota_module_get_profile (self)->max_command, &error);
   if (mefota_module_refuse_argument (self, mefota_module_send_command_async, error, callback, user_data))
@@ -209,10 +244,15 @@ mefota_module_send_command_async (MefotaModule *self, const char *command, guint
   task = mefota_module_begin_task (self, mefota_module_send_command_async, callback, user_data);
   if (task == NULL)
     return;
-  g_task_set_task_data (task, g_strdup (command), g_free);
-  mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
-                                timeout_ms != 0 ? timeout_ms : mefota_module_get_timeouts (self)->command,
-                                self->presence, on_command_answered, task);
+  sent = g_new0 (Command, 1);
+  sent->text = g_strdup (command);
+  sent->timeout_ms = timeout_ms != 0 ? timeout_ms : mefota_module_get_timeouts (self)->command;
+  sent->sets = sets_settings (command);
+  g_task_set_task_data (task, sent, command_free);
+  if (sent->sets)
+    mefota_module_when_settled (self, task, send_command);
+  else
+    send_command (task);
 }
 
 char **

@@ -74,7 +74,7 @@ static gboolean
 check_free (MefotaModule *self, GError **error)
 {
   if (self->upgrade->state != MEFOTA_STATE_QUEUED)
-    return mefota_module_check_free (self, error) && mefota_queue_check_not_held (self->services->queue, error);
+    return mefota_module_check_may_start (self, error) && mefota_queue_check_not_held (self->services->queue, error);
   g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
                "An upgrade of module %s already waits its turn; cancel it to start another.", self->id);
   return FALSE;

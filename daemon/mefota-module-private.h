@@ -32,6 +32,8 @@ struct _MefotaModule
   gboolean ended_here;    /* an upgrade ended since it was last away: it is idle, not probing */
   gboolean settings_read; /* since the port was opened or the module was away */
   gboolean unmended;      /* they were read in an upgrade: what is lost is put back at its end */
+  guint settling;         /* how often they are being read or written just now */
+  GQueue unsettled;       /* what waits until they are not: of mefota-module-settings.c's own */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */
 
   MefotaUpgrade *upgrade;
@@ -83,6 +85,10 @@ MefotaState mefota_module_get_state (MefotaModule *self);
 void mefota_module_show (MefotaModule *self);
 /* BUSY (an upgrade, or a start in progress), NOT_PRESENT. */
 gboolean mefota_module_check_free (MefotaModule *self, GError **error);
+/* The same for one that has waited: a start in progress came later. */
+gboolean mefota_module_check_not_upgrading (MefotaModule *self, GError **error);
+/* The same for a start: NOT_PRESENT too until it is known what a restart has left of its settings. */
+gboolean mefota_module_check_may_start (MefotaModule *self, GError **error);
 gboolean mefota_module_check_present (MefotaModule *self, GError **error);
 MefotaAtChannel *mefota_module_get_channel (MefotaModule *self);
 
@@ -211,6 +217,12 @@ void mefota_module_read_settings (MefotaModule *self);
 void mefota_module_mend_settings (MefotaModule *self);
 /* It was away, or must have been. */
 void mefota_module_forget_settings (MefotaModule *self);
+/* Whoever sets something, or goes by what is set, waits until what is read, put back or set just now is done: what was
+ * asked for first counts first, and the last counts in the end. The module may be away, or in an upgrade, by then. */
+void mefota_module_when_settled (MefotaModule *self, GTask *task, void (*go_on) (GTask *task));
+/* Around everything that reads or writes settings. */
+void mefota_module_begin_settling (MefotaModule *self);
+void mefota_module_end_settling (MefotaModule *self);
 
 /* ---- mefota-module-commands.c: single commands, for a caller ---- */
 

@@ -9,14 +9,59 @@
 
 #include <string.h>
 
+/* ---- one after the other ---- */
+
+typedef struct
+{
+  GTask *task;
+  void (*go_on) (GTask *task);
+} Waiting;
+
+void
+mefota_module_when_settled (MefotaModule *self, GTask *task, void (*go_on) (GTask *task))
+{
+  Waiting *waiting;
+
+  if (self->settling == 0)
+    {
+      go_on (task);
+      return;
+    }
+  waiting = g_new0 (Waiting, 1);
+  waiting->task = g_object_ref (task);
+  waiting->go_on = go_on;
+  g_queue_push_tail (&self->unsettled, waiting);
+}
+
+void
+mefota_module_begin_settling (MefotaModule *self)
+{
+  self->settling++;
+}
+
+void
+mefota_module_end_settling (MefotaModule *self)
+{
+  g_autoptr (MefotaModule) guard G_GNUC_UNUSED = g_object_ref (self);
+
+  self->settling--;
+  while (self->settling == 0 && !g_queue_is_empty (&self->unsettled))
+    {
+      g_autofree Waiting *waiting = g_queue_pop_head (&self->unsettled);
+      g_autoptr (GTask) task = waiting->task;
+
+      waiting->go_on (task);
+    }
+}
+
+/* ---- what is known of a module by its IMEI ---- */
+
 static void
 take_settings (MefotaModule *self, MefotaSettings *settings)
 {
   g_clear_pointer (&self->settings, mefota_settings_free);
   self->settings = settings;
 }
-
-/* ---- what is known of a module by its IMEI ---- */
 
 static void
 remember (MefotaModule *self)
@@ -56,15 +101,15 @@ on_restored (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (MefotaSettings) settings = mefota_settings_write_finish (result, &error);
 
-  if (settings == NULL)
+  if (settings != NULL)
     {
-      if (error->domain == MEFOTA_ERROR)
-        g_warning ("%s: a lost setting could not be put back: %s", self->id, error->message);
-      return;
+      take_settings (self, g_steal_pointer (&settings));
+      remember (self);
+      mefota_module_show (self);
     }
-  take_settings (self, g_steal_pointer (&settings));
-  remember (self);
-  mefota_module_show (self);
+  else if (error->domain == MEFOTA_ERROR)
+    g_warning ("%s: a lost setting could not be put back: %s", self->id, error->message);
+  mefota_module_end_settling (self);
 }
 
 static void
@@ -74,10 +119,12 @@ put_back (MefotaModule *self, MefotaSetting setting, const MefotaSettings *wante
 
   g_warning ("%s: the module lost its setting %s; %s", self->id, what,
              restore ? "putting it back" : "[policy] restore-settings=false leaves it so");
-  if (restore)
-    mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
-                                 mefota_module_get_timeouts (self)->command, self->presence, on_restored,
-                                 g_object_ref (self));
+  if (!restore)
+    return;
+  mefota_module_begin_settling (self);
+  mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
+                               mefota_module_get_timeouts (self)->command, self->presence, on_restored,
+                               g_object_ref (self));
 }
 
 static void
@@ -114,17 +161,14 @@ finish_refresh (MefotaModule *self)
     g_task_return_boolean (task, TRUE);
 }
 
+/* Takes @settings. */
 static void
-on_settings_read (GObject *source, GAsyncResult *result, gpointer data)
+note_settings (MefotaModule *self, MefotaSettings *settings)
 {
-  g_autoptr (MefotaModule) self = data;
-  g_autoptr (MefotaSettings) settings = mefota_settings_read_finish (result, NULL);
   g_autoptr (GVariant) known = NULL;
   gboolean fresh = !self->settings_read;
 
-  if (settings == NULL)
-    return; /* gone again */
-  take_settings (self, g_steal_pointer (&settings));
+  take_settings (self, settings);
   if (self->identity->imei[0] != '\0')
     known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
   if (fresh)
@@ -136,13 +180,25 @@ on_settings_read (GObject *source, GAsyncResult *result, gpointer data)
       self->polling_in_force = in_force;
     }
   self->settings_read = TRUE;
-  if (mefota_upgrade_is_active (self->upgrade))
+  /* One in line is not in its upgrade yet, and at its turn it goes by its settings. */
+  if (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED)
     self->unmended = self->unmended || fresh;
   else if (known != NULL && fresh)
     mend_settings (self, known);
   else
     remember (self);
   mefota_module_show (self);
+}
+
+static void
+on_settings_read (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (MefotaModule) self = data;
+  MefotaSettings *settings = mefota_settings_read_finish (result, NULL);
+
+  if (settings != NULL) /* else it is gone again */
+    note_settings (self, settings);
+  mefota_module_end_settling (self);
 }
 
 void
@@ -189,9 +245,11 @@ mefota_module_read_settings (MefotaModule *self)
           && !mefota_store_save (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei, record, &error))
         g_warning ("%s: its version cannot be recorded: %s", self->id, error->message);
     }
-  if (channel != NULL)
-    mefota_settings_read_async (channel, mefota_module_get_timeouts (self)->command, self->presence,
-                                self->refresh_task != NULL ? on_refreshed : on_settings_read, g_object_ref (self));
+  if (channel == NULL)
+    return;
+  mefota_module_begin_settling (self);
+  mefota_settings_read_async (channel, mefota_module_get_timeouts (self)->command, self->presence,
+                              self->refresh_task != NULL ? on_refreshed : on_settings_read, g_object_ref (self));
 }
 
 void
@@ -202,7 +260,21 @@ mefota_module_forget_settings (MefotaModule *self)
   self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
 }
 
-/* ---- settings ---- */
+/* ---- set for a caller ---- */
+
+typedef struct
+{
+  MefotaSetting setting;
+  MefotaSettings *wanted;
+} Change;
+
+static void
+change_free (gpointer data)
+{
+  Change *self = data;
+  mefota_settings_free (self->wanted);
+  g_free (self);
+}
 
 static void
 on_setting_written (GObject *source, GAsyncResult *result, gpointer data)
@@ -213,30 +285,59 @@ on_setting_written (GObject *source, GAsyncResult *result, gpointer data)
   MefotaSettings *settings = mefota_settings_write_finish (result, &error);
 
   if (settings == NULL)
+    mefota_module_return_error (task, g_steal_pointer (&error));
+  else
     {
-      mefota_module_return_error (task, g_steal_pointer (&error));
-      return;
+      take_settings (self, settings);
+      remember (self);
+      mefota_module_show (self);
+      g_task_return_boolean (task, TRUE);
     }
-  take_settings (self, settings);
-  remember (self);
-  mefota_module_show (self);
-  g_task_return_boolean (task, TRUE);
+  mefota_module_end_settling (self);
 }
 
 static void
-write_setting (MefotaModule *self, GTask *task, MefotaSetting setting, const MefotaSettings *wanted)
+write_setting (GTask *task)
 {
-  mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
-                               mefota_module_get_timeouts (self)->command, self->presence, on_setting_written, task);
+  MefotaModule *self = g_task_get_source_object (task);
+  const Change *change = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (!mefota_module_check_not_upgrading (self, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  mefota_module_begin_settling (self);
+  mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), change->setting,
+                               change->wanted, mefota_module_get_timeouts (self)->command, self->presence,
+                               on_setting_written, g_object_ref (task));
+}
+
+/* What is to be changed in the result, and then written; NULL if that cannot be now, which @callback is told. */
+static MefotaSettings *
+begin_change (MefotaModule *self, MefotaSetting setting, gpointer tag, GAsyncReadyCallback callback, gpointer user_data,
+              GTask **task)
+{
+  Change *change;
+
+  *task = mefota_module_begin_task (self, tag, callback, user_data);
+  if (*task == NULL)
+    return NULL;
+  change = g_new0 (Change, 1);
+  change->setting = setting;
+  change->wanted = mefota_settings_copy (self->settings);
+  g_task_set_task_data (*task, change, change_free);
+  return change->wanted;
 }
 
 void
 mefota_module_set_server_async (MefotaModule *self, const char *address, guint port, GAsyncReadyCallback callback,
                                 gpointer user_data)
 {
-  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+  g_autoptr (GTask) task = NULL;
+  MefotaSettings *wanted;
   GError *error = NULL;
-  GTask *task;
 
   mefota_settings_check_server (address, port, mefota_module_get_profile (self), self->identity->version, &error);
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_SUPPORTED)
@@ -244,40 +345,41 @@ mefota_module_set_server_async (MefotaModule *self, const char *address, guint p
     g_clear_error (&error); /* which firmware it is, is not known */
   if (mefota_module_refuse_argument (self, mefota_module_set_server_async, error, callback, user_data))
     return;
-  task = mefota_module_begin_task (self, mefota_module_set_server_async, callback, user_data);
-  if (task == NULL)
+  wanted = begin_change (self, MEFOTA_SETTING_SERVER, mefota_module_set_server_async, callback, user_data, &task);
+  if (wanted == NULL)
     return;
   wanted->server = (g_free (wanted->server), g_strdup (address));
   wanted->port = (guint16) port;
-  write_setting (self, task, MEFOTA_SETTING_SERVER, wanted);
+  mefota_module_when_settled (self, task, write_setting);
 }
 
 void
 mefota_module_set_polling_async (MefotaModule *self, gboolean enabled, GAsyncReadyCallback callback, gpointer user_data)
 {
-  GTask *task = mefota_module_begin_task (self, mefota_module_set_polling_async, callback, user_data);
-  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+  g_autoptr (GTask) task = NULL;
+  MefotaSettings *wanted
+      = begin_change (self, MEFOTA_SETTING_POLLING, mefota_module_set_polling_async, callback, user_data, &task);
 
-  if (task == NULL)
+  if (wanted == NULL)
     return;
   wanted->polling = enabled;
-  write_setting (self, task, MEFOTA_SETTING_POLLING, wanted);
+  mefota_module_when_settled (self, task, write_setting);
 }
 
 void
 mefota_module_set_target_async (MefotaModule *self, const char *version, GAsyncReadyCallback callback,
                                 gpointer user_data)
 {
-  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+  g_autoptr (GTask) task = NULL;
+  MefotaSettings *wanted;
   GError *error = NULL;
-  GTask *task;
 
   mefota_settings_check_target (version, &error);
   if (mefota_module_refuse_argument (self, mefota_module_set_target_async, error, callback, user_data))
     return;
-  task = mefota_module_begin_task (self, mefota_module_set_target_async, callback, user_data);
-  if (task == NULL)
+  wanted = begin_change (self, MEFOTA_SETTING_TARGET, mefota_module_set_target_async, callback, user_data, &task);
+  if (wanted == NULL)
     return;
   wanted->target = (g_free (wanted->target), g_strdup (version));
-  write_setting (self, task, MEFOTA_SETTING_TARGET, wanted);
+  mefota_module_when_settled (self, task, write_setting);
 }

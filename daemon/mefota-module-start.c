@@ -203,20 +203,27 @@ on_ready (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-on_inhibited (GObject *source, GAsyncResult *result, gpointer data)
+look_into (GTask *task)
 {
-  g_autoptr (GTask) task = data;
   MefotaModule *self = g_task_get_source_object (task);
   Start *start = g_task_get_task_data (task);
   GError *error = NULL;
 
-  mefota_inhibitor_wait_finish (MEFOTA_INHIBITOR (source), result);
-  if (!mefota_module_check_present (self, &error))
+  if (!check_still_free (self, &error))
     refuse (task, error);
   else if (start->force)
     set_target (task);
   else
     mefota_module_ask_readiness_async (self, on_ready, g_object_ref (task));
+}
+
+static void
+on_inhibited (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+
+  mefota_inhibitor_wait_finish (MEFOTA_INHIBITOR (source), result);
+  mefota_module_when_settled (g_task_get_source_object (task), task, look_into);
 }
 
 /* Everything from the first command on. */
@@ -241,10 +248,8 @@ run_start (GTask *task)
   mefota_module_inhibit (self);
   if (self->inhibitor != NULL)
     mefota_inhibitor_wait_async (self->inhibitor, INHIBIT_WAIT_MS, on_inhibited, g_object_ref (task));
-  else if (start->force)
-    set_target (task);
   else
-    mefota_module_ask_readiness_async (self, on_ready, g_object_ref (task));
+    mefota_module_when_settled (self, task, look_into);
 }
 
 static void
@@ -292,7 +297,7 @@ mefota_module_upgrade_async (MefotaModule *self, const char *target, gboolean fo
   else if (self->upgrade->state == MEFOTA_STATE_QUEUED)
     g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
                              "An upgrade of module %s already waits its turn; cancel it to start another.", self->id);
-  else if (!mefota_module_check_free (self, &error)
+  else if (!mefota_module_check_may_start (self, &error)
            || !mefota_queue_check_not_held (self->services->queue, &error))
     g_task_return_error (task, error);
   else if (mefota_queue_try_enter (self->services->queue, self->id))

@@ -78,17 +78,42 @@ mefota_module_check_present (MefotaModule *self, GError **error)
   return FALSE;
 }
 
+static void
+set_busy (MefotaModule *self, GError **error)
+{
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+               "Module %s is in an upgrade (%s); wait for its end (mefotactl attach).", self->id,
+               mefota_state_to_word (mefota_module_get_state (self)));
+}
+
+gboolean
+mefota_module_check_not_upgrading (MefotaModule *self, GError **error)
+{
+  if (!mefota_upgrade_is_active (self->upgrade) || self->upgrade->state == MEFOTA_STATE_QUEUED)
+    return mefota_module_check_present (self, error);
+  set_busy (self, error);
+  return FALSE;
+}
+
 gboolean
 mefota_module_check_free (MefotaModule *self, GError **error)
 {
-  if (self->asking || (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED))
-    {
-      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
-                   "Module %s is in an upgrade (%s); wait for its end (mefotactl attach).", self->id,
-                   mefota_state_to_word (mefota_module_get_state (self)));
-      return FALSE;
-    }
-  return mefota_module_check_present (self, error);
+  if (!self->asking)
+    return mefota_module_check_not_upgrading (self, error);
+  set_busy (self, error);
+  return FALSE;
+}
+
+gboolean
+mefota_module_check_may_start (MefotaModule *self, GError **error)
+{
+  if (!mefota_module_check_free (self, error))
+    return FALSE;
+  if (mefota_module_get_state (self) != MEFOTA_STATE_PROBING)
+    return TRUE;
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT,
+               "Module %s has just come up and is still being read; start again when it is idle.", self->id);
+  return FALSE;
 }
 
 /* ---- showing ---- */

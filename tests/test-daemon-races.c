@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Starts that meet something else: the module going away before its word on them (contract 2.1, 2.4 and 5). */
+/* Starts that meet something else: the module going away before its word on them, and settings on their way to it
+ * (contract 2.1, 2.4 and 5). */
 
 #include "daemon-lab.h"
 
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- a module that goes away with the start ---- */
 
@@ -141,6 +145,216 @@ test_goes_before_start (void)
   daemon_await_finished (f, "m0", "success", NULL);
 }
 
+/* ---- settings on their way ---- */
+
+typedef struct
+{
+  gboolean done;
+  char *error;
+} Call;
+
+static void
+on_called (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Call *call = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  call->error = error != NULL ? g_dbus_error_get_remote_error (error) : NULL;
+  call->done = TRUE;
+}
+
+static void
+begin_call (DaemonFixture *f, const char *method, GVariant *parameters, Call *call)
+{
+  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota", method,
+                          parameters, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_called, call);
+}
+
+/* Set and started without waiting between the two: the target is what the module goes for, so it is that of the
+ * upgrade. */
+static void
+test_target_on_its_way (gconstpointer by_command)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+  Call set = { FALSE }, start = { FALSE };
+
+  daemon_call_ok (f, "m0", "SetTargetVersion", g_variant_new ("(s)", "V1"), -1);
+  sim_control (sim, "set fault=1x AT+FOTATV=* late 20");
+  if (by_command != NULL)
+    begin_call (f, "SendCommand", g_variant_new ("(su)", "AT+FOTATV=\"" ASKED_FOR "\"", 0), &set);
+  else
+    begin_call (f, "SetTargetVersion", g_variant_new ("(s)", ASKED_FOR), &set);
+  begin_call (f, "Upgrade", g_variant_new_parsed ("('', {'force': <true>})"), &start);
+  DAEMON_AWAIT (f, set.done && start.done);
+  g_assert_null (set.error);
+  g_assert_null (start.error);
+  daemon_await_finished (f, "m0", "success", NULL);
+  assert_as_asked_for (f, "m0", "network", ASKED_FOR);
+}
+
+static void
+set_server (DaemonFixture *f, const char *module, const char *address)
+{
+  daemon_call_ok (f, module, "SetServer", g_variant_new ("(sq)", address, 99), -1);
+}
+
+/* The order in which two commands came to the module. */
+static gboolean
+came_before (SimProcess *sim, const char *first, const char *second)
+{
+  for (guint i = 0; i < sim->events->len; i++)
+    {
+      const char *event = g_ptr_array_index (sim->events, i);
+      if (g_str_has_prefix (event, first))
+        return TRUE;
+      if (g_str_has_prefix (event, second))
+        return FALSE;
+    }
+  g_assert_not_reached ();
+}
+
+/* The second one, m1, waits for the first. */
+static DaemonFixture *
+two (const char *script)
+{
+  DaemonFixture *f = daemon_fixture_new ();
+
+  lab_play (f, lab_add_sim (f, "m0", "usb", IMEI), lab_steps);
+  lab_play (f, lab_add_sim (f, "m1", "usb", "864863040000025"), script);
+  daemon_start (f, LAB_USB LAB_SECOND LAB_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+  daemon_await_state (f, "m1", "idle");
+  set_server (f, "m1", "10.0.0.9");
+  lab_upgrade (f, "");
+  daemon_call_ok (f, "m1", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1);
+  g_assert_cmpstr (daemon_get_string (f, "m1", "State"), ==, "queued");
+  return f;
+}
+
+/* The first one ends, and the line moves on. */
+static void
+give_turn (DaemonFixture *f)
+{
+  sim_control (lab_sim (f, 0), "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+}
+
+/* Restarted in line: what it lost is put back before its turn. */
+static void
+test_restored_in_line (void)
+{
+  g_autoptr (DaemonFixture) f = two (lab_quick);
+  SimProcess *sim = lab_sim (f, 1);
+
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "reboot 5");
+  sim_await (sim, "vanished");
+  sim_await (sim, "rx AT+FOTAIP?");
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  give_turn (f);
+  daemon_await_finished (f, "m1", "success", NULL);
+}
+
+/* Its port hangs up at its turn, before its word on the start. */
+static void
+test_goes_at_its_turn (void)
+{
+  g_autoptr (DaemonFixture) f = two ("on AT+FOTACTR\nvanish\n" GOES_ON);
+
+  sim_control (lab_sim (f, 1), "set linger=0");
+  give_turn (f);
+  daemon_await_finished (f, "m1", "success", NULL);
+  assert_as_asked_for (f, "m1", "network", "");
+}
+
+/* It is back, but what it lost is not put back yet: no start before that. */
+static void
+test_start_while_probing (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  set_server (f, "m0", "10.0.0.9");
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "set fault=AT+FOTAPOLLEN? silent");
+  sim_control (sim, "reboot 5");
+  daemon_await_state (f, "m0", "absent");
+  daemon_await_state (f, "m0", "probing");
+  sim_await (sim, "vanished");
+  sim_await (sim, "rx AT+FOTAPOLLEN?");
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1, "NotPresent"));
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new_parsed ("('', {'force': <true>})"), -1, "NotPresent"));
+  sim_control (sim, "vanish");
+  sim_control (sim, "set fault=none");
+  sim_control (sim, "return");
+  daemon_await_state (f, "m0", "idle");
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+}
+
+static void
+test_install_while_probing (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  SimProcess *sim = lab_add_sim (f, "m0", "uart", IMEI);
+  g_autofree char *path = daemon_path (f, "package");
+  int fd;
+
+  sim_control (sim, "set fault=AT+FOTAPOLLEN? silent");
+  daemon_start (f, LAB_UART LAB_UART_TIMEOUTS "command=20\n");
+  sim_await (sim, "rx AT+FOTAPOLLEN?");
+  g_assert_true (g_file_set_contents (path, "package", -1, NULL));
+  fd = g_open (path, O_RDONLY | O_CLOEXEC, 0);
+  g_free (daemon_call_error (f, "m0", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), fd, "NotPresent"));
+  close (fd);
+}
+
+/* One upgrade right behind the other: what the first one lost is put back before the second begins. */
+static void
+test_start_at_end (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+  guint before;
+
+  set_server (f, "m0", "10.0.0.9");
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "set fault=1x AT+FOTAPOLLEN? late 10");
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+  before = sim_count (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  lab_play (f, sim, "on AT+FOTACTR\nok\n");
+  daemon_call_ok (f, "m0", "Upgrade", g_variant_new_parsed ("('', {'force': <true>})"), -1);
+  g_assert_cmpuint (before, ==, 1);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTAIP=10.0.0.9,99"), ==, 2);
+  sim_control (sim, "ind FAIL_NO_NEW");
+  daemon_await_finished (f, "m0", "failure", "NoNewVersion");
+}
+
+/* Set while what a restart lost is being put back: the new one counts. */
+static void
+test_set_while_restored (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  set_server (f, "m0", "10.0.0.9");
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "set fault=1x AT+FOTAPOLLEN? late 20");
+  sim_control (sim, "reboot 5");
+  sim_await (sim, "vanished");
+  sim_await (sim, "rx AT+FOTAPOLLEN?");
+  set_server (f, "m0", "10.0.0.10");
+  daemon_await_state (f, "m0", "idle");
+  lab_commands (f, sim);
+  g_assert_true (came_before (sim, "rx AT+FOTAIP=10.0.0.9,99", "rx AT+FOTAIP=10.0.0.10,99"));
+  sim_control (sim, "status");
+  g_assert_nonnull (strstr (g_ptr_array_index (sim->events, sim->events->len - 2), "server=10.0.0.10,99"));
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "10.0.0.10");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -151,5 +365,13 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/races/goes-with-answer", test_goes_with_answer);
   g_test_add_func ("/daemon/races/goes-for-nothing", test_goes_for_nothing);
   g_test_add_func ("/daemon/races/goes-before-start", test_goes_before_start);
+  g_test_add_data_func ("/daemon/races/target-on-its-way/method", NULL, test_target_on_its_way);
+  g_test_add_data_func ("/daemon/races/target-on-its-way/command", "", test_target_on_its_way);
+  g_test_add_func ("/daemon/races/restored-in-line", test_restored_in_line);
+  g_test_add_func ("/daemon/races/goes-at-its-turn", test_goes_at_its_turn);
+  g_test_add_func ("/daemon/races/start-while-probing", test_start_while_probing);
+  g_test_add_func ("/daemon/races/install-while-probing", test_install_while_probing);
+  g_test_add_func ("/daemon/races/start-at-end", test_start_at_end);
+  g_test_add_func ("/daemon/races/set-while-restored", test_set_while_restored);
   return g_test_run ();
 }
