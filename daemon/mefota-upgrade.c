@@ -179,9 +179,11 @@ on_begin (Step *s)
 {
   if (s->u->state == MEFOTA_STATE_QUEUED && s->e->state != MEFOTA_STATE_QUEUED)
     {
-      /* Its turn has come: it is the same upgrade, and what it starts from is only known now. */
+      /* Its turn has come: it is the same upgrade, and what it starts from and goes for is only known now. */
       mefota_step_set_string (&s->u->imei, s->e->imei);
       mefota_step_set_string (&s->u->from_version, s->e->version);
+      if (s->u->target[0] == '\0')
+        mefota_step_set_string (&s->u->target, s->e->target);
       mefota_step_enter (s, s->e->state);
     }
   else if (!mefota_upgrade_is_active (s->u))

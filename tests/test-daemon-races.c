@@ -257,6 +257,18 @@ test_restored_in_line (void)
   daemon_await_finished (f, "m1", "success", NULL);
 }
 
+/* Set in line: at its turn the module goes for it. */
+static void
+test_target_in_line (void)
+{
+  g_autoptr (DaemonFixture) f = two (lab_quick);
+
+  daemon_call_ok (f, "m1", "SetTargetVersion", g_variant_new ("(s)", ASKED_FOR), -1);
+  give_turn (f);
+  daemon_await_finished (f, "m1", "success", NULL);
+  assert_as_asked_for (f, "m1", "network", ASKED_FOR);
+}
+
 /* Its port hangs up at its turn, before its word on the start. */
 static void
 test_goes_at_its_turn (void)
@@ -368,6 +380,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/daemon/races/target-on-its-way/method", NULL, test_target_on_its_way);
   g_test_add_data_func ("/daemon/races/target-on-its-way/command", "", test_target_on_its_way);
   g_test_add_func ("/daemon/races/restored-in-line", test_restored_in_line);
+  g_test_add_func ("/daemon/races/target-in-line", test_target_in_line);
   g_test_add_func ("/daemon/races/goes-at-its-turn", test_goes_at_its_turn);
   g_test_add_func ("/daemon/races/start-while-probing", test_start_while_probing);
   g_test_add_func ("/daemon/races/install-while-probing", test_install_while_probing);
