@@ -128,6 +128,8 @@ mefota_module_abandon_pending (MefotaModule *self)
   g_autoptr (GTask) task = NULL;
   gboolean refused;
 
+  if (self->pending == NULL)
+    mefota_module_forget_turn (self);
   /* A package that was overtaken has its own end. */
   if (self->pending == NULL || (self->transfer != NULL && strcmp (self->pending->id, self->upgrade->id) != 0))
     return;

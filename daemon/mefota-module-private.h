@@ -87,7 +87,10 @@ void mefota_module_show (MefotaModule *self);
 gboolean mefota_module_check_free (MefotaModule *self, GError **error);
 /* The same for one that has waited: a start in progress came later. */
 gboolean mefota_module_check_not_upgrading (MefotaModule *self, GError **error);
-/* The same for a start: NOT_PRESENT too until it is known what a restart has left of its settings. */
+/* FALSE, with an error that is not ours, if it was away since it had @presence, as it may be another one now; one that
+ * waits in line is known to be the same. */
+gboolean mefota_module_check_not_replaced (MefotaModule *self, GCancellable *presence, GError **error);
+/* The same as check_free() for a start: NOT_PRESENT too until it is known what a restart has left of its settings. */
 gboolean mefota_module_check_may_start (MefotaModule *self, GError **error);
 gboolean mefota_module_check_present (MefotaModule *self, GError **error);
 MefotaAtChannel *mefota_module_get_channel (MefotaModule *self);
@@ -153,6 +156,8 @@ void mefota_module_line_up (MefotaModule *self);
 void mefota_module_leave_line (MefotaModule *self);
 /* Its turn has come. */
 void mefota_module_take_turn (MefotaModule *self);
+/* It has ended (another module, or one that began on its own) while it was looked into at its turn. */
+void mefota_module_forget_turn (MefotaModule *self);
 
 /* ---- mefota-module-confirm.c: a module that asks ---- */
 

@@ -21,6 +21,8 @@ typedef struct
   char *target;
   char *requested_by;
   gboolean force;
+  gboolean queued;
+  GCancellable *presence; /* of the module when its first command was due */
 } Start;
 
 static void
@@ -29,6 +31,7 @@ start_free (gpointer data)
   Start *self = data;
   g_free (self->target);
   g_free (self->requested_by);
+  g_clear_object (&self->presence);
   g_free (self);
 }
 
@@ -58,6 +61,19 @@ refuse (GTask *task, GError *error)
       mefota_module_step (self, &event);
     }
   g_task_return_error (task, g_steal_pointer (&owned));
+}
+
+void
+mefota_module_forget_turn (MefotaModule *self)
+{
+  const Start *start = self->start_task != NULL ? g_task_get_task_data (self->start_task) : NULL;
+  g_autoptr (GTask) task = NULL;
+
+  if (start == NULL || !start->queued)
+    return;
+  task = g_steal_pointer (&self->start_task);
+  self->asking = FALSE;
+  g_task_return_boolean (task, FALSE);
 }
 
 void
@@ -101,8 +117,15 @@ on_started (GObject *source, GAsyncResult *result, gpointer data)
 
 /* From the first command to AT+FOTACTR the module may go away, or begin an upgrade of its own. */
 static gboolean
-check_still_free (MefotaModule *self, GError **error)
+check_still_free (GTask *task, GError **error)
 {
+  MefotaModule *self = g_task_get_source_object (task);
+
+  if (self->start_task != task)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "forgotten");
+      return FALSE;
+    }
   if (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED)
     {
       g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
@@ -127,7 +150,7 @@ send_start (GTask *task)
                         .target = start->target[0] != '\0' ? start->target : self->settings->target,
                         .requested_by = start->requested_by };
 
-  if (!check_still_free (self, &error)
+  if (!check_still_free (task, &error)
       || !mefota_module_prepare_pending (self, &event, mefota_module_start_taken, &error))
     refuse (task, error);
   else
@@ -164,7 +187,7 @@ set_target (GTask *task)
 
   if (start->target[0] == '\0')
     send_start (task);
-  else if (!check_still_free (self, &error))
+  else if (!check_still_free (task, &error))
     refuse (task, error);
   else
     {
@@ -209,12 +232,15 @@ look_into (GTask *task)
   Start *start = g_task_get_task_data (task);
   GError *error = NULL;
 
-  if (!check_still_free (self, &error))
-    refuse (task, error);
-  else if (start->force)
-    set_target (task);
+  if (mefota_module_check_not_replaced (self, start->presence, &error) && check_still_free (task, &error))
+    {
+      if (start->force)
+        set_target (task);
+      else
+        mefota_module_ask_readiness_async (self, on_ready, g_object_ref (task));
+    }
   else
-    mefota_module_ask_readiness_async (self, on_ready, g_object_ref (task));
+    refuse (task, error);
 }
 
 static void
@@ -236,6 +262,7 @@ run_start (GTask *task)
 
   self->asking = TRUE;
   self->start_task = g_object_ref (task);
+  start->presence = g_object_ref (self->presence);
   mefota_journal_event (MEFOTA_JOURNAL_ASKED, self->id, NULL, NULL, "%s: network upgrade%s%s asked for by %s", self->id,
                         start->target[0] != '\0' ? " to " : "", start->target, start->requested_by);
   /* A full disk must show before the module is told anything. */
@@ -376,6 +403,7 @@ mefota_module_take_turn (MefotaModule *self)
   start->target = g_strdup (u->target);
   start->requested_by = g_strdup (u->requested_by);
   start->force = u->force;
+  start->queued = TRUE;
   g_task_set_task_data (task, start, start_free);
   run_start (task);
 }

@@ -102,7 +102,8 @@ start (MefotaTransfer *self)
                         .target = self->expected,
                         .requested_by = self->requested_by };
 
-  if (!mefota_module_check_present (module, &error)
+  if (!mefota_module_check_not_replaced (module, self->presence, &error)
+      || !mefota_module_check_present (module, &error)
       || !mefota_module_prepare_pending (module, &event, on_taken, &error))
     mefota_transfer_refuse (self, error);
   else
@@ -132,6 +133,7 @@ mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperation o
   transfer->task = g_object_ref (task);
   transfer->expected = g_strdup (expected);
   transfer->requested_by = g_strdup (requested_by);
+  transfer->presence = g_object_ref (self->presence);
   self->asking = TRUE;
   mefota_journal_event (MEFOTA_JOURNAL_ASKED, self->id, NULL, NULL, "%s: %s upgrade%s%s asked for by %s", self->id,
                         mefota_operation_to_word (operation), expected[0] != '\0' ? " to "

@@ -35,7 +35,7 @@ typedef struct
   char *requested_by;
   MefotaOperation operation;
   GCancellable *cancellable; /* of the step that runs */
-  GCancellable *presence;    /* of the module when the step began */
+  GCancellable *presence;    /* of the module when the step began, or the start */
   gulong presence_id;
   gulong changed_id;
 } MefotaTransfer;

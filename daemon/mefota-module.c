@@ -105,6 +105,12 @@ mefota_module_check_free (MefotaModule *self, GError **error)
 }
 
 gboolean
+mefota_module_check_not_replaced (MefotaModule *self, GCancellable *presence, GError **error)
+{
+  return self->upgrade->state == MEFOTA_STATE_QUEUED || !g_cancellable_set_error_if_cancelled (presence, error);
+}
+
+gboolean
 mefota_module_check_may_start (MefotaModule *self, GError **error)
 {
   if (!mefota_module_check_free (self, error))

@@ -5,7 +5,11 @@
 
 #include "udev-lab.h"
 
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define A "usb_1_1_2"
 #define B "usb_1_1_3"
@@ -289,9 +293,154 @@ test_coldplug_in_an_upgrade (Fixture *self, gconstpointer data)
     }
 }
 
+/* ---- another module in the place of the one that is about to be upgraded ---- */
+
+#define MM "org.freedesktop.ModemManager1"
+#define MM_PATH "/org/freedesktop/ModemManager1"
+#define IMEI_C "864863040000033"
+
+typedef struct
+{
+  const char *method;
+  gboolean queued;
+} Begun;
+
+/* A ModemManager that takes its time. */
+typedef struct
+{
+  GPtrArray *asked; /* of GDBusMethodInvocation, unanswered */
+  gboolean there;
+} Slow;
+
+static void
+on_inhibit (GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *method,
+            GVariant *parameters, GDBusMethodInvocation *invocation, gpointer data)
+{
+  Slow *slow = data;
+  gboolean inhibit;
+
+  g_variant_get (parameters, "(&sb)", NULL, &inhibit);
+  if (inhibit)
+    g_ptr_array_add (slow->asked, invocation);
+  else
+    g_dbus_method_invocation_return_value (invocation, NULL);
+}
+
+static void
+on_owned (GDBusConnection *bus, const char *name, gpointer data)
+{
+  ((Slow *) data)->there = TRUE;
+}
+
+static void
+let_go (Slow *slow)
+{
+  for (guint i = 0; i < slow->asked->len; i++)
+    g_dbus_method_invocation_return_value (g_ptr_array_index (slow->asked, i), NULL);
+  g_ptr_array_set_size (slow->asked, 0);
+}
+
+typedef struct
+{
+  gboolean done;
+  char *error;
+} Reply;
+
+static void
+on_reply (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Reply *reply = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value
+      = g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), NULL, result, &error);
+
+  reply->error = error != NULL ? g_dbus_error_get_remote_error (error) : g_strdup ("");
+  reply->done = TRUE;
+}
+
+static void
+ask_for (Fixture *self, const Begun *begun, Reply *reply)
+{
+  gboolean install = g_str_equal (begun->method, "Install");
+  g_autofree char *path = daemon_path (self->f, "package");
+  g_autoptr (GUnixFDList) fds = g_unix_fd_list_new ();
+  int fd;
+
+  g_assert_true (g_file_set_contents (path, "package", -1, NULL));
+  fd = g_open (path, O_RDONLY | O_CLOEXEC, 0);
+  g_assert_cmpint (g_unix_fd_list_append (fds, fd, NULL), ==, 0);
+  close (fd);
+  g_dbus_connection_call_with_unix_fd_list (
+      self->f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/" A, "org.gosuncn.Fota", begun->method,
+      g_variant_new_parsed (install ? "(@h 0, {'name': <'delta.package'>})" : "('', {'force': <true>})"), NULL,
+      G_DBUS_CALL_FLAGS_NONE, G_MAXINT, install ? fds : NULL, NULL, on_reply, reply);
+}
+
+/* Before ModemManager has let go the module is another one: that one is not upgraded, and can be used. */
+static void
+test_replaced_before_start (Fixture *self, gconstpointer data)
+{
+  static const GDBusInterfaceVTable vtable = { .method_call = on_inhibit };
+  const Begun *begun = data;
+  g_autoptr (GDBusNodeInfo) node = g_dbus_node_info_new_for_xml (
+      "<node><interface name='" MM "'><method name='InhibitDevice'><arg type='s' direction='in'/>"
+      "<arg type='b' direction='in'/></method></interface></node>", NULL);
+  g_autoptr (GPtrArray) asked = g_ptr_array_new ();
+  Slow slow = { asked, FALSE };
+  Reply reply = { FALSE };
+  guint object, name;
+
+  if (g_find_program_in_path ("adb") == NULL && g_str_equal (begun->method, "Install"))
+    {
+      g_test_skip ("there is no adb");
+      return;
+    }
+  object = g_dbus_connection_register_object (self->f->connection, MM_PATH, node->interfaces[0], &vtable, &slow, NULL,
+                                              NULL);
+  name = g_bus_own_name_on_connection (self->f->connection, MM, 0, on_owned, NULL, &slow, NULL);
+  DAEMON_AWAIT (self->f, slow.there);
+  start_with_both (self, LAB_TIMEOUTS);
+  if (begun->queued)
+    {
+      daemon_call_ok (self->f, B, "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1);
+      ask_for (self, begun, &reply);
+      DAEMON_AWAIT (self->f, reply.done);
+      g_assert_cmpstr (reply.error, ==, "");
+      let_go (&slow);
+      sim_control (self->b->sim, "ind FAIL_CONNECT");
+      daemon_await_finished (self->f, B, "failure", "ConnectFailed");
+    }
+  else
+    ask_for (self, begun, &reply);
+  DAEMON_AWAIT (self->f, asked->len > 0);
+  seat_unplug (self->a, LEAVE_UDEV_FIRST);
+  sim_control (self->a->sim, "set imei=" IMEI_C);
+  seat_plug (self->a, 7);
+  DAEMON_AWAIT (self->f, g_str_equal (daemon_get_string (self->f, A, "Imei"), IMEI_C));
+  let_go (&slow);
+  DAEMON_AWAIT (self->f, reply.done);
+  if (begun->queued)
+    daemon_await_finished (self->f, A, "failure", "ModuleReplaced");
+  else
+    g_assert_cmpstr (reply.error, ==, "org.gosuncn.Fota.Error.NotPresent");
+  DAEMON_AWAIT (self->f, g_str_equal (daemon_get_string (self->f, A, "State"), "idle"));
+  daemon_call_ok (self->f, A, "SetPolling", g_variant_new ("(b)", TRUE), -1);
+  g_assert_cmpuint (sim_count (self->a->sim, "rx AT+FOTACTR"), ==, 0);
+  g_assert_cmpuint (sim_count (self->a->sim, "rx AT+ZCOMDEL"), ==, 0);
+  g_assert_cmpuint (lab_count (self->f, A, "Finished"), ==, begun->queued ? 1 : 0);
+  lab_check_properties (self->f, A);
+  g_free (reply.error);
+  let_go (&slow);
+  g_bus_unown_name (name);
+  g_dbus_connection_unregister_object (self->f->connection, object);
+}
+
 int
 main (int argc, char **argv)
 {
+  static const Begun network = { "Upgrade", FALSE }, network_queued = { "Upgrade", TRUE };
+  static const Begun package = { "Install", FALSE }, package_queued = { "Install", TRUE };
+
   if (!udev_lab_init (&argc, &argv))
     return 0;
 #define ADD(name, data, func) g_test_add ("/daemon/places/" name, Fixture, data, set_up, func, tear_down)
@@ -301,6 +450,10 @@ main (int argc, char **argv)
   ADD ("number-taken", NULL, test_number_taken);
   ADD ("coldplug-is-hotplug", NULL, test_coldplug_is_hotplug);
   ADD ("coldplug-in-an-upgrade", NULL, test_coldplug_in_an_upgrade);
+  ADD ("replaced-before-start/network", &network, test_replaced_before_start);
+  ADD ("replaced-before-start/network-queued", &network_queued, test_replaced_before_start);
+  ADD ("replaced-before-start/package", &package, test_replaced_before_start);
+  ADD ("replaced-before-start/package-queued", &package_queued, test_replaced_before_start);
 #undef ADD
   return g_test_run ();
 }
