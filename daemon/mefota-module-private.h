@@ -156,6 +156,8 @@ void mefota_module_line_up (MefotaModule *self);
 void mefota_module_leave_line (MefotaModule *self);
 /* Its turn has come. */
 void mefota_module_take_turn (MefotaModule *self);
+/* It could not start for @error: whether that was a hold, and it is back in line. */
+gboolean mefota_module_wait_on (MefotaModule *self, const GError *error);
 /* It has ended (another module, or one that began on its own) while it was looked into at its turn. */
 void mefota_module_forget_turn (MefotaModule *self);
 

@@ -54,7 +54,7 @@ refuse (GTask *task, GError *error)
     }
   mefota_module_end_asking (self);
   mefota_module_apply_policy (self); /* should the module have asked meanwhile */
-  if (queued)
+  if (queued && !mefota_module_wait_on (self, owned))
     {
       MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code,
                            .text = owned->message };
@@ -115,7 +115,7 @@ on_started (GObject *source, GAsyncResult *result, gpointer data)
     refuse (task, explain_refusal (self, error));
 }
 
-/* From the first command to AT+FOTACTR the module may go away, or begin an upgrade of its own. */
+/* From the first command to AT+FOTACTR the module may go away, or begin an upgrade of its own; or somebody holds. */
 static gboolean
 check_still_free (GTask *task, GError **error)
 {
@@ -132,7 +132,7 @@ check_still_free (GTask *task, GError **error)
                    "Module %s has begun an upgrade of its own; start again after its end.", self->id);
       return FALSE;
     }
-  return mefota_module_check_present (self, error);
+  return mefota_module_check_present (self, error) && mefota_queue_check_not_held (self->services->queue, error);
 }
 
 static void
@@ -372,6 +372,18 @@ mefota_module_leave_line (MefotaModule *self)
   g_clear_handle_id (&self->line_id, g_source_remove);
   if (self->upgrade->state == MEFOTA_STATE_QUEUED && !self->asking)
     mefota_queue_leave (self->services->queue, self->id);
+}
+
+gboolean
+mefota_module_wait_on (MefotaModule *self, const GError *error)
+{
+  if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY) || !mefota_queue_is_held (self->services->queue))
+    return FALSE;
+  g_clear_object (&self->inhibitor);
+  mefota_queue_leave (self->services->queue, self->id);
+  if (mefota_link_get_state (self->link) == MEFOTA_LINK_UP)
+    mefota_module_line_up (self);
+  return TRUE;
 }
 
 void

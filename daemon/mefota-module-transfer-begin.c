@@ -104,6 +104,7 @@ start (MefotaTransfer *self)
 
   if (!mefota_module_check_not_replaced (module, self->presence, &error)
       || !mefota_module_check_present (module, &error)
+      || !mefota_queue_check_not_held (module->services->queue, &error)
       || !mefota_module_prepare_pending (module, &event, on_taken, &error))
     mefota_transfer_refuse (self, error);
   else
@@ -148,6 +149,7 @@ mefota_module_begin_transfer (MefotaModule *self, GTask *task, MefotaOperation o
       mefota_transfer_refuse (transfer, error);
       return;
     }
+  mefota_module_show (self); /* one that was in line cannot be cancelled just now */
   mefota_module_inhibit (self);
   if (self->inhibitor != NULL)
     mefota_inhibitor_wait_async (self->inhibitor, INHIBIT_WAIT_MS, on_inhibited, g_object_ref (self));

@@ -135,7 +135,7 @@ mefota_transfer_refuse (MefotaTransfer *self, GError *error)
       g_clear_object (&module->package);
     }
   mefota_module_end_asking (module);
-  if (queued)
+  if (queued && !mefota_module_wait_on (module, owned))
     {
       MefotaEvent event = { .type = MEFOTA_EVENT_TRANSFER_ENDED, .error = (MefotaError) owned->code,
                            .text = owned->message };
@@ -378,6 +378,11 @@ on_prepared (GObject *source, GAsyncResult *result, gpointer data)
   if (!ok || self->overtaken)
     {
       fail_attempt (self, error);
+      return;
+    }
+  if (self->task != NULL && !mefota_queue_check_not_held (module->services->queue, &error))
+    {
+      clean_up (self, error);
       return;
     }
   if (module->pending != NULL)

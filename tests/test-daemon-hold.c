@@ -4,7 +4,9 @@
 
 #include "daemon-lab.h"
 
+#include <fcntl.h>
 #include <gio/gunixfdlist.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,6 +94,49 @@ test_hold (void)
   daemon_await_finished (f, "m0", "success", NULL);
   g_free (daemon_call_error (f, "", "Hold", g_variant_new ("(ss)", "", "x"), -1, "InvalidArgument"));
   g_free (daemon_call_error (f, "", "Hold", g_variant_new ("(ss)", "x", ""), -1, "InvalidArgument"));
+}
+
+static void
+on_called (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  *(char **) data = error != NULL ? g_dbus_error_get_remote_error (error) : g_strdup ("");
+}
+
+static void
+on_refused (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *name = NULL;
+
+  g_assert_null (g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), NULL, result, &error));
+  name = g_dbus_error_get_remote_error (error);
+  g_assert_cmpstr (name, ==, "org.gosuncn.Fota.Error.Busy");
+  *(gboolean *) data = TRUE;
+}
+
+/* Taken while a start is still being looked into: that one does not start any more. */
+static void
+test_hold_before_start (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+  g_autofree char *error = NULL;
+  int fd;
+
+  sim_control (sim, "set fault=1x AT+CPIN? late 20");
+  lab_upgrade_async (f, on_called, &error);
+  sim_await (sim, "rx AT+CPIN?");
+  fd = hold_by (f, f->connection, "backup", "copies the database");
+  DAEMON_AWAIT (f, error != NULL);
+  g_assert_cmpstr (error, ==, "org.gosuncn.Fota.Error.Busy");
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
+  close (fd);
+  await_holds (f, "");
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
 }
 
 /* A module that asks is left unanswered while somebody holds, and allowed by policy once nobody does. */
@@ -299,6 +344,83 @@ test_away (void)
   daemon_await_state (f, "m1", "starting");
 }
 
+/* Held at its turn, while it is still looked into: back in line, with its place. */
+static void
+test_hold_at_its_turn (void)
+{
+  g_autoptr (DaemonFixture) f = three (lab_steps);
+  g_autofree char *id = NULL;
+  int fd;
+
+  daemon_call_ok (f, "m0", "Upgrade", upgrade (), -1);
+  daemon_call_ok (f, "m1", "Upgrade", upgrade (), -1);
+  daemon_call_ok (f, "m2", "Upgrade", upgrade (), -1);
+  id = g_strdup (daemon_get_string (f, "m1", "LastUpgrade"));
+  sim_control (lab_sim (f, 1), "set fault=1x AT+CPIN? late 20");
+  sim_control (lab_sim (f, 0), "ind FAIL_CONNECT");
+  sim_await (lab_sim (f, 1), "rx AT+CPIN?");
+  fd = hold_by (f, f->connection, "backup", "copies");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m1", "CanCancel"));
+  g_assert_cmpstr (daemon_get_string (f, "m1", "State"), ==, "queued");
+  g_assert_cmpuint (sim_count (lab_sim (f, 1), "rx AT+FOTACTR"), ==, 0);
+  close (fd);
+  daemon_await_state (f, "m1", "starting");
+  g_assert_cmpstr (daemon_get_string (f, "m1", "LastUpgrade"), ==, id);
+  g_assert_cmpstr (daemon_get_string (f, "m2", "State"), ==, "queued");
+  g_assert_cmpuint (lab_count (f, "m1", "Finished"), ==, 0);
+}
+
+/* Held before the module is ready for a package: an error to who asked, back in line where it was there. */
+static void
+test_hold_before_package (gconstpointer queued)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  SimProcess *first = lab_add_sim (f, "m0", "usb", IMEI);
+  SimProcess *sim = lab_add_sim (f, "m1", "uart", "864863040000025");
+  g_autofree char *path = daemon_path (f, "package");
+  Holding answer = { FALSE };
+  g_autoptr (GUnixFDList) fds = g_unix_fd_list_new ();
+  int fd;
+
+  lab_play (f, first, lab_steps);
+  daemon_start (f, LAB_USB "[module m1]\nport=@m1@\ntransport=uart\n" LAB_UART_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+  daemon_await_state (f, "m1", "idle");
+  g_assert_true (g_file_set_contents (path, "package", -1, NULL));
+  fd = g_open (path, O_RDONLY | O_CLOEXEC, 0);
+  sim_control (sim, "set fault=1x AT+ZCOMDEL late 20");
+  if (queued != NULL)
+    {
+      lab_upgrade (f, "");
+      daemon_call_ok (f, "m1", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), fd);
+      sim_control (first, "ind FAIL_CONNECT");
+    }
+  else
+    {
+      g_unix_fd_list_append (fds, fd, NULL);
+      g_dbus_connection_call_with_unix_fd_list (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m1",
+                                                "org.gosuncn.Fota", "Install",
+                                                g_variant_new_parsed ("(@h 0, @a{sv} {})"), NULL,
+                                                G_DBUS_CALL_FLAGS_NONE, -1, fds, NULL, on_refused, &answer.done);
+    }
+  sim_await (sim, "rx AT+ZCOMDEL");
+  DAEMON_AWAIT (f, !daemon_get_number (f, "m1", "CanCancel"));
+  answer.fd = hold_by (f, f->connection, "backup", "copies");
+  if (queued != NULL)
+    DAEMON_AWAIT (f, daemon_get_number (f, "m1", "CanCancel"));
+  else
+    DAEMON_AWAIT (f, answer.done);
+  g_assert_cmpstr (daemon_get_string (f, "m1", "State"), ==, queued != NULL ? "queued" : "idle");
+  close (answer.fd);
+  await_holds (f, "");
+  if (queued == NULL)
+    daemon_call_ok (f, "m1", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), fd);
+  daemon_await_state (f, "m1", "transferring");
+  daemon_await_state (f, "m1", "updating");
+  g_assert_cmpuint (lab_count (f, "m1", "Finished"), ==, 0);
+  close (fd);
+}
+
 /* It begins on its own before its turn: the one in line ends, its own is taken up, and it runs beside the other. */
 static void
 test_begins_in_line (void)
@@ -388,6 +510,10 @@ main (int argc, char **argv)
 {
   lab_init (&argc, &argv);
   g_test_add_func ("/daemon/hold/hold", test_hold);
+  g_test_add_func ("/daemon/hold/before-start", test_hold_before_start);
+  g_test_add_func ("/daemon/hold/at-its-turn", test_hold_at_its_turn);
+  g_test_add_data_func ("/daemon/hold/before-package/alone", NULL, test_hold_before_package);
+  g_test_add_data_func ("/daemon/hold/before-package/queued", "queued", test_hold_before_package);
   g_test_add_data_func ("/daemon/hold/question/ask", "ask", test_question);
   g_test_add_data_func ("/daemon/hold/question/allow", "allow", test_question);
   g_test_add_func ("/daemon/hold/refusal", test_refusal);
