@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* How long a module on a UART is watched after it was told to restart, in tries to wake a port up: it may linger. */
+/* How long a module that was told to restart is awaited to go, in tries to wake a port up: it may linger. */
 #define RESTART_PROBES 20
 
 void
@@ -86,28 +86,35 @@ mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback call
                                   on_ok, task);
 }
 
-/* On a UART nothing is seen of a restart that is over between two looks. */
+/* On a UART nothing is seen of a restart that is over between two looks; on USB there was none. */
 static gboolean
 on_restart_unseen (gpointer data)
 {
   MefotaModule *self = data;
+  gboolean queued = self->upgrade->state == MEFOTA_STATE_QUEUED;
 
   self->restart_id = 0;
   mefota_module_keep (self, 0);
-  if (mefota_upgrade_is_active (self->upgrade) || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+  if ((mefota_upgrade_is_active (self->upgrade) && !queued) || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
     return G_SOURCE_REMOVE;
+  if (self->transport != MEFOTA_TRANSPORT_UART)
+    {
+      if (queued)
+        mefota_module_line_up (self);
+      return G_SOURCE_REMOVE;
+    }
   mefota_module_forget_settings (self);
   mefota_link_identify (self->link);
   mefota_module_show (self);
   return G_SOURCE_REMOVE;
 }
 
-/* Nothing else tells that it is away, as long as nobody asks it for something: it forgets its target version, and what
- * it was set to comes into force. */
+/* Nothing is started in it until it is back. On a UART nothing else tells that it is away, as long as nobody asks it
+ * for something: it forgets its target version, and what it was set to comes into force. */
 static void
 watch_restart (MefotaModule *self)
 {
-  if (self->transport != MEFOTA_TRANSPORT_UART || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
     return;
   g_clear_handle_id (&self->restart_id, g_source_remove);
   self->restart_id = g_timeout_add (RESTART_PROBES * mefota_module_get_timeouts (self)->probe, on_restart_unseen, self);
@@ -130,15 +137,18 @@ on_restarting (GObject *source, GAsyncResult *result, gpointer data)
     mefota_module_return_error (task, g_steal_pointer (&error));
   else
     g_task_return_boolean (task, TRUE);
+  mefota_module_end_settling (self);
 }
 
 void
 mefota_module_restart_async (MefotaModule *self, GAsyncReadyCallback callback, gpointer user_data)
 {
   GTask *task = mefota_module_begin_task (self, mefota_module_restart_async, callback, user_data);
-  if (task != NULL)
-    mefota_at_channel_send_async (mefota_module_get_channel (self), mefota_module_get_profile (self)->restart, NULL,
-                                  mefota_module_get_timeouts (self)->command, NULL, on_restarting, task);
+  if (task == NULL)
+    return;
+  mefota_module_begin_settling (self);
+  mefota_at_channel_send_async (mefota_module_get_channel (self), mefota_module_get_profile (self)->restart, NULL,
+                                mefota_module_get_timeouts (self)->command, NULL, on_restarting, task);
 }
 
 void

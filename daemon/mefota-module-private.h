@@ -55,7 +55,7 @@ struct _MefotaModule
   guint line_id;        /* its place in line is kept until then */
   gint64 policy_answered; /* deadline of the question that policy has answered */
   GTask *refresh_task;
-  guint restart_id; /* a UART's module was told to restart, and is watched until it is seen away or this is over */
+  guint restart_id; /* it was told to restart, until it is seen away or this is over */
 
   /* logs */
   GCancellable *collecting; /* NULL: none are being collected */
@@ -90,6 +90,8 @@ gboolean mefota_module_check_not_upgrading (MefotaModule *self, GError **error);
 /* FALSE, with an error that is not ours, if it was away since it had @presence, as it may be another one now; one that
  * waits in line is known to be the same. */
 gboolean mefota_module_check_not_replaced (MefotaModule *self, GCancellable *presence, GError **error);
+/* NOT_PRESENT for one that was told to restart and has not gone yet. */
+gboolean mefota_module_check_not_restarting (MefotaModule *self, GError **error);
 /* The same as check_free() for a start: NOT_PRESENT too until it is known what a restart has left of its settings. */
 gboolean mefota_module_check_may_start (MefotaModule *self, GError **error);
 gboolean mefota_module_check_present (MefotaModule *self, GError **error);
@@ -227,7 +229,7 @@ void mefota_module_forget_settings (MefotaModule *self);
 /* Whoever sets something, or goes by what is set, waits until what is read, put back or set just now is done: what was
  * asked for first counts first, and the last counts in the end. The module may be away, or in an upgrade, by then. */
 void mefota_module_when_settled (MefotaModule *self, GTask *task, void (*go_on) (GTask *task));
-/* Around everything that reads or writes settings. */
+/* Around everything that reads or writes settings, and a restart, which makes it forget some. */
 void mefota_module_begin_settling (MefotaModule *self);
 void mefota_module_end_settling (MefotaModule *self);
 

@@ -132,7 +132,8 @@ check_still_free (GTask *task, GError **error)
                    "Module %s has begun an upgrade of its own; start again after its end.", self->id);
       return FALSE;
     }
-  return mefota_module_check_present (self, error) && mefota_queue_check_not_held (self->services->queue, error);
+  return mefota_module_check_present (self, error) && mefota_module_check_not_restarting (self, error)
+         && mefota_queue_check_not_held (self->services->queue, error);
 }
 
 static void
@@ -399,7 +400,7 @@ mefota_module_take_turn (MefotaModule *self)
         mefota_queue_leave (self->services->queue, self->id);
       return;
     }
-  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP || self->restart_id != 0)
     {
       /* Not there at its turn: the others go on, it lines up again when it is back. */
       mefota_queue_leave (self->services->queue, self->id);

@@ -111,9 +111,19 @@ mefota_module_check_not_replaced (MefotaModule *self, GCancellable *presence, GE
 }
 
 gboolean
+mefota_module_check_not_restarting (MefotaModule *self, GError **error)
+{
+  if (self->restart_id == 0)
+    return TRUE;
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT,
+               "Module %s is about to restart, as it was told; start again when it is back.", self->id);
+  return FALSE;
+}
+
+gboolean
 mefota_module_check_may_start (MefotaModule *self, GError **error)
 {
-  if (!mefota_module_check_free (self, error))
+  if (!mefota_module_check_free (self, error) || !mefota_module_check_not_restarting (self, error))
     return FALSE;
   if (mefota_module_get_state (self) != MEFOTA_STATE_PROBING)
     return TRUE;

@@ -145,7 +145,7 @@ test_goes_before_start (void)
   daemon_await_finished (f, "m0", "success", NULL);
 }
 
-/* ---- settings on their way ---- */
+/* ---- calls that meet others ---- */
 
 typedef struct
 {
@@ -192,6 +192,32 @@ test_target_on_its_way (gconstpointer by_command)
   g_assert_null (start.error);
   daemon_await_finished (f, "m0", "success", NULL);
   assert_as_asked_for (f, "m0", "network", ASKED_FOR);
+}
+
+/* It has been told to restart, and not gone yet: what it would be told now would go down with it. */
+static void
+test_start_while_restarting (gconstpointer at_once)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+  Call restart = { FALSE }, start = { FALSE };
+
+  sim_control (sim, "set linger=1");
+  if (at_once != NULL)
+    sim_control (sim, "set fault=1x AT+CFUN* late 20");
+  begin_call (f, "Restart", NULL, &restart);
+  if (at_once == NULL)
+    DAEMON_AWAIT (f, restart.done);
+  begin_call (f, "Upgrade", g_variant_new_parsed ("('', {'force': <true>})"), &start);
+  DAEMON_AWAIT (f, restart.done && start.done);
+  g_assert_null (restart.error);
+  g_assert_cmpstr (start.error, ==, "org.gosuncn.Fota.Error.NotPresent");
+  daemon_await_state (f, "m0", "absent");
+  daemon_await_state (f, "m0", "idle");
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
+  g_free (start.error);
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
 }
 
 static void
@@ -267,6 +293,21 @@ test_target_in_line (void)
   give_turn (f);
   daemon_await_finished (f, "m1", "success", NULL);
   assert_as_asked_for (f, "m1", "network", ASKED_FOR);
+}
+
+/* Told to restart in line, and its turn comes before it goes: it starts when it is back. */
+static void
+test_restarting_at_its_turn (void)
+{
+  g_autoptr (DaemonFixture) f = two (lab_quick);
+  SimProcess *sim = lab_sim (f, 1);
+
+  sim_control (sim, "set linger=1");
+  daemon_call_ok (f, "m1", "Restart", NULL, -1);
+  give_turn (f);
+  sim_await (sim, "vanished");
+  g_assert_cmpuint (sim_count (sim, "rx AT+CPIN?"), ==, 0);
+  daemon_await_finished (f, "m1", "success", NULL);
 }
 
 /* Its port hangs up at its turn, before its word on the start. */
@@ -379,6 +420,9 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/races/goes-before-start", test_goes_before_start);
   g_test_add_data_func ("/daemon/races/target-on-its-way/method", NULL, test_target_on_its_way);
   g_test_add_data_func ("/daemon/races/target-on-its-way/command", "", test_target_on_its_way);
+  g_test_add_data_func ("/daemon/races/start-while-restarting/told", NULL, test_start_while_restarting);
+  g_test_add_data_func ("/daemon/races/start-while-restarting/at-once", "", test_start_while_restarting);
+  g_test_add_func ("/daemon/races/restarting-at-its-turn", test_restarting_at_its_turn);
   g_test_add_func ("/daemon/races/restored-in-line", test_restored_in_line);
   g_test_add_func ("/daemon/races/target-in-line", test_target_in_line);
   g_test_add_func ("/daemon/races/goes-at-its-turn", test_goes_at_its_turn);
