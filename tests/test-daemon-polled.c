@@ -113,6 +113,32 @@ test_refused (void)
   assert_last_entry (f, "polled");
 }
 
+/* It asks again behind a no that it has taken: that no is still the end of this upgrade, and the next question a new
+ * one. */
+static void
+test_asked_again_after_refusal (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", "on AT+FOTACTR=*\nok\n", "command=0.4\n");
+  SimProcess *sim = lab_sim (f, 0);
+  g_autofree char *id = NULL;
+
+  sim_control (sim, "ind NEED_CONFIRM");
+  daemon_await_state (f, "m0", "confirming");
+  id = g_strdup (daemon_get_string (f, "m0", "LastUpgrade"));
+  daemon_call_ok (f, "m0", "Confirm", answer (FALSE, FALSE), -1);
+  sim_control (sim, "ind NEED_CONFIRM");
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1, "Busy"));
+  daemon_await_finished (f, "m0", "failure", "Rejected");
+  g_assert_cmpuint (lab_count (f, "m0", "FotaInd"), ==, 2);
+  sim_control (sim, "ind NEED_CONFIRM");
+  daemon_await_state (f, "m0", "confirming");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "LastUpgrade"), !=, id);
+  daemon_call_ok (f, "m0", "Confirm", answer (TRUE, FALSE), -1);
+  sim_control (sim, "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+  lab_check_properties (f, "m0");
+}
+
 /* The module's own end of its patience, and ours where it says nothing. */
 static void
 test_timeout (void)
@@ -310,6 +336,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/polled/questions", test_questions);
   g_test_add_func ("/daemon/polled/not-asked", test_not_asked);
   g_test_add_func ("/daemon/polled/refused", test_refused);
+  g_test_add_func ("/daemon/polled/asked-again-after-refusal", test_asked_again_after_refusal);
   g_test_add_func ("/daemon/polled/timeout", test_timeout);
   g_test_add_func ("/daemon/polled/answer-refused", test_answer_refused);
   g_test_add_func ("/daemon/polled/begins-by-itself", test_begins_by_itself);

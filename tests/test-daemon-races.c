@@ -114,6 +114,29 @@ test_goes_with_answer (void)
   assert_as_asked_for (f, "m0", "polled", "");
 }
 
+/* A package's start, of which the UART tells as little; also with the daemon killed at that very moment. */
+static void
+test_goes_with_package (gconstpointer killed)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", "on AT+ZCOMUPDATE\nfirmware " ASKED_FOR "\nreboot 5\n", "");
+  SimProcess *sim = lab_sim (f, 0);
+  g_autofree char *path = daemon_path (f, "package");
+  int fd;
+
+  g_assert_true (g_file_set_contents (path, "package", -1, NULL));
+  fd = g_open (path, O_RDONLY | O_CLOEXEC, 0);
+  daemon_call_ok (f, "m0", "Install", g_variant_new_parsed ("(@h 0, {'expected-version': <'" ASKED_FOR "'>})"), fd);
+  close (fd);
+  sim_await (sim, "silent");
+  if (killed != NULL)
+    {
+      daemon_kill (f);
+      daemon_start (f, NULL);
+    }
+  daemon_await_finished (f, "m0", "success", NULL);
+  assert_as_asked_for (f, "m0", "serial", ASKED_FOR);
+}
+
 /* It had not heard it: it is silent for as long as one that downloads may be. */
 static void
 test_goes_for_nothing (void)
@@ -416,6 +439,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/races/goes-with-start-and-daemon", test_goes_with_start_and_daemon);
   g_test_add_func ("/daemon/races/restarts-with-start", test_restarts_with_start);
   g_test_add_func ("/daemon/races/goes-with-answer", test_goes_with_answer);
+  g_test_add_data_func ("/daemon/races/goes-with-package/alive", NULL, test_goes_with_package);
+  g_test_add_data_func ("/daemon/races/goes-with-package/killed", "killed", test_goes_with_package);
   g_test_add_func ("/daemon/races/goes-for-nothing", test_goes_for_nothing);
   g_test_add_func ("/daemon/races/goes-before-start", test_goes_before_start);
   g_test_add_data_func ("/daemon/races/target-on-its-way/method", NULL, test_target_on_its_way);
