@@ -73,6 +73,15 @@ mefota_at_channel_sync_arm (MefotaAtChannel *self)
   mefota_at_channel_set_timer (self, (guint) ((MAX (next - now, 0) + 999) / 1000));
 }
 
+/* Who cancels it has done so by now, as with one in flight. */
+static GError *
+explain_impatience (MefotaAtCommand *command)
+{
+  return g_cancellable_is_cancelled (g_task_get_cancellable (command->task))
+             ? mefota_at_channel_error_cancelled ()
+             : mefota_at_command_timed_out (command, command->timeout_ms);
+}
+
 /* Whoever is told may close the channel, or ask again. */
 static void
 fail_impatient (MefotaAtChannel *self)
@@ -82,13 +91,14 @@ fail_impatient (MefotaAtChannel *self)
   for (GList *l = self->queue.head; l != NULL;)
     {
       MefotaAtCommand *waiting = l->data;
+      GError *error;
 
       l = l->next;
       if (get_limit (self, waiting) > now)
         continue;
       g_queue_remove (&self->queue, waiting);
-      mefota_at_channel_fail (g_steal_pointer (&waiting->task),
-                              mefota_at_command_timed_out (waiting, waiting->timeout_ms));
+      error = explain_impatience (waiting);
+      mefota_at_channel_fail (g_steal_pointer (&waiting->task), error);
       mefota_at_command_free (waiting);
       l = self->queue.head;
     }

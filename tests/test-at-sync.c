@@ -209,6 +209,22 @@ test_cancel_due (Fixture *f, gconstpointer user_data)
   await_steps (f);
 }
 
+/* The same of one that waits for the synchronisation. */
+static void
+test_cancel_due_waiting (Fixture *f, gconstpointer user_data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+
+  expect (f, "AT\r", "");
+  mefota_at_channel_sync_async (f->channel, NULL, on_synced, f);
+  await_steps (f);
+  ask (f, "AT+A", 0, cancellable);
+  g_cancellable_cancel (cancellable);
+  await (f, "cancelled; ");
+  say (f, "\r\nOK\r\n");
+  await (f, "synced; ");
+}
+
 #define ADD(path, function, data) g_test_add ("/at-channel/" path, Fixture, data, set_up, function, tear_down)
 
 int
@@ -229,5 +245,6 @@ main (int argc, char **argv)
   ADD ("cancel", test_cancel, NULL);
   ADD ("cancel-unwritten", test_cancel_unwritten, NULL);
   ADD ("cancel-due", test_cancel_due, NULL);
+  ADD ("cancel-due-waiting", test_cancel_due_waiting, GSIZE_TO_POINTER (NEVER_MS));
   return g_test_run ();
 }
