@@ -37,8 +37,11 @@ on_module_asked (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GTask) task = data;
   MefotaModule *self = g_task_get_source_object (task);
   g_autoptr (GError) error = NULL;
-  GPtrArray *items = mefota_readiness_ask_finish (result, &error);
+  gboolean silent = FALSE;
+  GPtrArray *items = mefota_readiness_ask_finish (result, &silent, &error);
 
+  if (silent)
+    mefota_link_suspect (self->link);
   if (items == NULL)
     {
       mefota_module_return_error (task, g_steal_pointer (&error));

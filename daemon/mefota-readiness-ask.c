@@ -40,7 +40,8 @@ typedef struct
 {
   guint timeout_ms;
   guint step;
-  gboolean silent; /* the module let a command time out */
+  gboolean silent;   /* the module let the last command time out */
+  gboolean given_up; /* and the one before it */
   char *answers[N_ASKS];
 
   /* Of the command in flight. After a timeout the channel calls a silent module without end before it sends the next
@@ -113,26 +114,28 @@ on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   g_autoptr (GError) error = NULL;
   Ask *ask = g_task_get_task_data (task);
+  gboolean silent;
   g_auto (GStrv) lines = mefota_at_channel_send_finish ((MefotaAtChannel *) source, result, &error);
 
   ask_step_clear (ask, g_task_get_cancellable (task));
   if (g_task_return_error_if_cancelled (task))
     return;
 
+  silent = ask->expired || g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT);
   if (error == NULL)
     ask->answers[ask->step] = pick_answer (lines, asks[ask->step].prefix);
   else if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR))
     ask->answers[ask->step] = pick_words (error->message);
-  else if (ask->expired || g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
-    ask->silent = TRUE;
-  else
+  else if (!silent)
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
 
-  /* Silent even when called: what is left would only cost as long again. */
-  ask->step = ask->expired ? N_ASKS : ask->step + 1;
+  /* Silent for two commands: what is left would only cost as long again. */
+  ask->given_up = silent && ask->silent;
+  ask->silent = silent;
+  ask->step = ask->given_up ? N_ASKS : ask->step + 1;
   ask_next (task);
 }
 
@@ -183,7 +186,7 @@ ask_next (GTask *task)
   if (outer != NULL)
     ask->cancelled_id = g_cancellable_connect (outer, G_CALLBACK (on_outer_cancelled), ask->cancellable, NULL);
   if (ask->silent)
-    ask->deadline_id = g_timeout_add (2 * ask->timeout_ms, on_deadline, ask);
+    ask->deadline_id = g_timeout_add (ask->timeout_ms, on_deadline, ask);
 
   mefota_at_channel_send_async (g_task_get_source_object (task), asks[ask->step].command, NULL, ask->timeout_ms,
                                 ask->cancellable, on_answer, g_object_ref (task));
@@ -203,9 +206,13 @@ mefota_readiness_ask_async (MefotaAtChannel *channel, guint timeout_ms, GCancell
 }
 
 GPtrArray *
-mefota_readiness_ask_finish (GAsyncResult *result, GError **error)
+mefota_readiness_ask_finish (GAsyncResult *result, gboolean *silent, GError **error)
 {
+  const Ask *ask;
   g_return_val_if_fail (g_async_result_is_tagged (result, mefota_readiness_ask_async), NULL);
+
+  ask = g_task_get_task_data (G_TASK (result));
+  *silent = ask->given_up;
 
   return g_task_propagate_pointer (G_TASK (result), error);
 }

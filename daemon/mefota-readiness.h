@@ -29,10 +29,10 @@ gboolean mefota_readiness_network_decided (const char *zpas);
 
 /* Asks the module. Returns sim, registered, network (GPtrArray of MefotaReadinessItem, with free function). A module
  * that answers ERROR or not at all makes an item that is not ok; fails only on hang-up (NOT_PRESENT) or
- * cancellation. */
+ * cancellation. One @silent for two commands is asked no more. */
 void mefota_readiness_ask_async (MefotaAtChannel *channel, guint timeout_ms, GCancellable *cancellable,
                                  GAsyncReadyCallback callback, gpointer user_data);
-GPtrArray *mefota_readiness_ask_finish (GAsyncResult *result, GError **error);
+GPtrArray *mefota_readiness_ask_finish (GAsyncResult *result, gboolean *silent, GError **error);
 
 /* On battery, a charge below this many percent is not ok: installing takes minutes and must not lose power (guide
  * 5). */

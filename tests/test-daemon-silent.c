@@ -50,6 +50,23 @@ test_methods (void)
   g_assert_cmpuint (sim_count (sim, "rx AT+CFUN=1,1"), ==, 0);
 }
 
+/* On a UART nothing else tells that it is not there any more: who asks for an upgrade hears of it before a D-Bus call
+ * times out (25 s, with a command's 10), and everybody sees it (contract 2.2, probing). */
+static void
+test_upgrade_on_uart (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", lab_quick, "[timeouts]\ncommand=0.3\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set mute=forever");
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1, "NotReady"));
+  g_assert_cmpuint (sim_count (sim, "rx AT+CREG?") + sim_count (sim, "rx AT+ZPAS?"), ==, 0);
+  daemon_await_state (f, "m0", "probing");
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new ("(sa{sv})", "", NULL), -1, "NotPresent"));
+  sim_control (sim, "set mute=0");
+  daemon_await_state (f, "m0", "idle");
+}
+
 /* It answers, so it is not "not yet answering" (contract 2.2), even if there are commands it takes no notice of. */
 static void
 test_few_commands (void)
@@ -72,6 +89,7 @@ main (int argc, char **argv)
 {
   lab_init (&argc, &argv);
   g_test_add_func ("/daemon/silent/methods", test_methods);
+  g_test_add_func ("/daemon/silent/upgrade-on-uart", test_upgrade_on_uart);
   g_test_add_func ("/daemon/silent/few-commands", test_few_commands);
   return g_test_run ();
 }
