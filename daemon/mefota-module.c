@@ -78,29 +78,30 @@ mefota_module_check_present (MefotaModule *self, GError **error)
   return FALSE;
 }
 
-static void
-set_busy (MefotaModule *self, GError **error)
+static gboolean
+is_in_upgrade (MefotaModule *self)
 {
-  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
-               "Module %s is in an upgrade (%s); wait for its end (mefotactl attach).", self->id,
-               mefota_state_to_word (mefota_module_get_state (self)));
+  return mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED;
 }
 
 gboolean
 mefota_module_check_not_upgrading (MefotaModule *self, GError **error)
 {
-  if (!mefota_upgrade_is_active (self->upgrade) || self->upgrade->state == MEFOTA_STATE_QUEUED)
+  if (!is_in_upgrade (self))
     return mefota_module_check_present (self, error);
-  set_busy (self, error);
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+               "Module %s is in an upgrade (%s); wait for its end (mefotactl attach).", self->id,
+               mefota_state_to_word (mefota_module_get_state (self)));
   return FALSE;
 }
 
 gboolean
 mefota_module_check_free (MefotaModule *self, GError **error)
 {
-  if (!self->asking)
+  if (!self->asking || is_in_upgrade (self))
     return mefota_module_check_not_upgrading (self, error);
-  set_busy (self, error);
+  g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+               "Module %s is about to start an upgrade; wait for its end (mefotactl attach).", self->id);
   return FALSE;
 }
 

@@ -141,6 +141,32 @@ test_busy (void)
 }
 
 static void
+on_started (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+
+  *(gboolean *) data = reply != NULL;
+}
+
+/* While it is looked at before its upgrade its state is still idle: nobody is told to wait for the end of that. */
+static void
+test_busy_before (void)
+{
+  g_autoptr (DaemonFixture) f
+      = lab_new ("usb", "on AT+CPIN?\nhold asked\nline +CPIN: READY\nok\non AT+FOTACTR\nok\n", "");
+  SimProcess *sim = lab_sim (f, 0);
+  gboolean started = FALSE;
+  g_autofree char *message = NULL;
+
+  lab_upgrade_async (f, on_started, &started);
+  sim_await (sim, "hold asked");
+  message = daemon_call_error (f, "m0", "Refresh", NULL, -1, "Busy");
+  g_assert_cmpstr (message, ==, "Module m0 is about to start an upgrade; wait for its end (mefotactl attach).");
+  sim_control (sim, "go asked");
+  DAEMON_AWAIT (f, started);
+}
+
+static void
 refuse_all (DaemonFixture *f)
 {
   refuse (f, "Upgrade", with_option ("", NULL, NULL), "NotPresent", "m0");
@@ -329,6 +355,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/errors/words", test_words);
   g_test_add_func ("/daemon/errors/arguments", test_arguments);
   g_test_add_func ("/daemon/errors/busy", test_busy);
+  g_test_add_func ("/daemon/errors/busy-before", test_busy_before);
   g_test_add_func ("/daemon/errors/not-present", test_not_present);
   g_test_add_func ("/daemon/errors/port-in-use", test_port_in_use);
   g_test_add_func ("/daemon/errors/refused", test_refused);
