@@ -64,11 +64,21 @@ take_settings (MefotaModule *self, MefotaSettings *settings)
 }
 
 static void
-remember (MefotaModule *self)
+record_known (MefotaModule *self, GVariant *known, GVariantDict *dict)
+{
+  g_autoptr (GVariant) record = g_variant_ref_sink (g_variant_dict_end (dict));
+  g_autoptr (GError) error = NULL;
+
+  if ((known == NULL || !g_variant_equal (known, record))
+      && !mefota_store_save (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei, record, &error))
+    g_warning ("%s: what is known of the module cannot be recorded: %s", self->id, error->message);
+}
+
+/* Of @lost, bits of MefotaSetting, stays known what it was set to. */
+static void
+remember (MefotaModule *self, guint lost)
 {
   g_autoptr (GVariant) known = NULL;
-  g_autoptr (GVariant) record = NULL;
-  g_autoptr (GError) error = NULL;
   const MefotaSettings *s = self->settings;
   GVariantDict dict;
 
@@ -78,21 +88,19 @@ remember (MefotaModule *self)
   g_variant_dict_init (&dict, known);
   if (self->identity->version[0] != '\0')
     g_variant_dict_insert (&dict, "version", "s", self->identity->version);
-  if (s->server[0] != '\0')
+  if (s->server[0] != '\0' && (lost & 1 << MEFOTA_SETTING_SERVER) == 0)
     {
       g_variant_dict_insert (&dict, "server", "s", s->server);
       g_variant_dict_insert (&dict, "port", "q", s->port);
     }
+  if (s->polling_known && (lost & 1 << MEFOTA_SETTING_POLLING) == 0)
+    g_variant_dict_insert (&dict, "polling", "b", s->polling);
   if (s->polling_known)
-    {
-      g_variant_dict_insert (&dict, "polling", "b", s->polling);
-      g_variant_dict_insert (&dict, "polling-in-force", "b", self->polling_in_force);
-    }
-  record = g_variant_ref_sink (g_variant_dict_end (&dict));
-  if ((known == NULL || !g_variant_equal (known, record))
-      && !mefota_store_save (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei, record, &error))
-    g_warning ("%s: what the module is set to cannot be recorded: %s", self->id, error->message);
+    g_variant_dict_insert (&dict, "polling-in-force", "b", self->polling_in_force);
+  record_known (self, known, &dict);
 }
+
+/* ---- what it lost ---- */
 
 static void
 on_restored (GObject *source, GAsyncResult *result, gpointer data)
@@ -104,7 +112,7 @@ on_restored (GObject *source, GAsyncResult *result, gpointer data)
   if (settings != NULL)
     {
       take_settings (self, g_steal_pointer (&settings));
-      remember (self);
+      remember (self, 0);
       mefota_module_show (self);
     }
   else if (error->domain == MEFOTA_ERROR)
@@ -127,30 +135,46 @@ put_back (MefotaModule *self, MefotaSetting setting, const MefotaSettings *wante
                                g_object_ref (self));
 }
 
-static void
-mend_settings (MefotaModule *self, GVariant *known)
+/* What the module should be set to, by what is known (nullable) of it. */
+static MefotaSettings *
+recall (MefotaModule *self, GVariant *known)
 {
-  g_autoptr (MefotaSettings) wanted = mefota_settings_copy (self->settings);
+  MefotaSettings *wanted = mefota_settings_copy (self->settings);
   const char *server = NULL;
-  guint16 port = 0;
-  gboolean polling = FALSE;
 
-  if (g_variant_lookup (known, "server", "&s", &server) && g_variant_lookup (known, "port", "q", &port)
-      && self->settings->server[0] != '\0'
-      && (g_ascii_strcasecmp (server, self->settings->server) != 0 || port != self->settings->port))
-    {
-      g_autofree char *what = g_strdup_printf ("AT+FOTAIP=%s,%u", server, port);
-      wanted->server = (g_free (wanted->server), g_strdup (server));
-      wanted->port = port;
-      put_back (self, MEFOTA_SETTING_SERVER, wanted, what);
-    }
-  if (g_variant_lookup (known, "polling", "b", &polling) && self->settings->polling_known
-      && polling != self->settings->polling)
-    {
-      g_autofree char *what = g_strdup_printf ("AT+FOTAPOLLEN=%d", polling);
-      wanted->polling = polling;
-      put_back (self, MEFOTA_SETTING_POLLING, wanted, what);
-    }
+  if (known == NULL)
+    return wanted;
+  if (wanted->server[0] != '\0' && g_variant_lookup (known, "server", "&s", &server)
+      && g_variant_lookup (known, "port", "q", &wanted->port))
+    wanted->server = (g_free (wanted->server), g_strdup (server));
+  if (wanted->polling_known)
+    g_variant_lookup (known, "polling", "b", &wanted->polling);
+  return wanted;
+}
+
+static guint
+find_lost (MefotaModule *self, const MefotaSettings *wanted)
+{
+  const MefotaSettings *s = self->settings;
+  guint lost = 0;
+
+  if (g_ascii_strcasecmp (wanted->server, s->server) != 0 || wanted->port != s->port)
+    lost |= 1 << MEFOTA_SETTING_SERVER;
+  if (wanted->polling != s->polling)
+    lost |= 1 << MEFOTA_SETTING_POLLING;
+  return lost;
+}
+
+static void
+mend_settings (MefotaModule *self, const MefotaSettings *wanted)
+{
+  guint lost = find_lost (self, wanted);
+  g_autofree char *server = g_strdup_printf ("AT+FOTAIP=%s,%u", wanted->server, wanted->port);
+
+  if ((lost & 1 << MEFOTA_SETTING_SERVER) != 0)
+    put_back (self, MEFOTA_SETTING_SERVER, wanted, server);
+  if ((lost & 1 << MEFOTA_SETTING_POLLING) != 0)
+    put_back (self, MEFOTA_SETTING_POLLING, wanted, wanted->polling ? "AT+FOTAPOLLEN=1" : "AT+FOTAPOLLEN=0");
 }
 
 static void
@@ -165,8 +189,11 @@ finish_refresh (MefotaModule *self)
 static void
 note_settings (MefotaModule *self, MefotaSettings *settings)
 {
+  g_autoptr (MefotaSettings) wanted = NULL;
   g_autoptr (GVariant) known = NULL;
   gboolean fresh = !self->settings_read;
+  /* One in line is not in its upgrade yet, and at its turn it goes by its settings. */
+  gboolean active = mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED;
 
   take_settings (self, settings);
   if (self->identity->imei[0] != '\0')
@@ -180,13 +207,13 @@ note_settings (MefotaModule *self, MefotaSettings *settings)
       self->polling_in_force = in_force;
     }
   self->settings_read = TRUE;
-  /* One in line is not in its upgrade yet, and at its turn it goes by its settings. */
-  if (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED)
+  wanted = recall (self, known);
+  if (fresh || !active)
+    remember (self, fresh ? find_lost (self, wanted) : 0);
+  if (active)
     self->unmended = self->unmended || fresh;
-  else if (known != NULL && fresh)
-    mend_settings (self, known);
-  else
-    remember (self);
+  else if (fresh)
+    mend_settings (self, wanted);
   mefota_module_show (self);
 }
 
@@ -204,6 +231,7 @@ on_settings_read (GObject *source, GAsyncResult *result, gpointer data)
 void
 mefota_module_mend_settings (MefotaModule *self)
 {
+  g_autoptr (MefotaSettings) wanted = NULL;
   g_autoptr (GVariant) known = NULL;
 
   if (!self->unmended || mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
@@ -211,8 +239,8 @@ mefota_module_mend_settings (MefotaModule *self)
   self->unmended = FALSE;
   if (self->identity->imei[0] != '\0')
     known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
-  if (known != NULL)
-    mend_settings (self, known);
+  wanted = recall (self, known);
+  mend_settings (self, wanted);
 }
 
 /* Only the reading that began after the identity of a Refresh was read ends it. */
@@ -229,8 +257,6 @@ void
 mefota_module_read_settings (MefotaModule *self)
 {
   g_autoptr (GVariant) known = NULL;
-  g_autoptr (GVariant) record = NULL;
-  g_autoptr (GError) error = NULL;
   GVariantDict dict;
   MefotaAtChannel *channel = mefota_module_get_channel (self);
 
@@ -240,10 +266,7 @@ mefota_module_read_settings (MefotaModule *self)
       known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
       g_variant_dict_init (&dict, known);
       g_variant_dict_insert (&dict, "version", "s", self->identity->version);
-      record = g_variant_ref_sink (g_variant_dict_end (&dict));
-      if ((known == NULL || !g_variant_equal (known, record))
-          && !mefota_store_save (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei, record, &error))
-        g_warning ("%s: its version cannot be recorded: %s", self->id, error->message);
+      record_known (self, known, &dict);
     }
   if (channel == NULL)
     return;
@@ -289,7 +312,7 @@ on_setting_written (GObject *source, GAsyncResult *result, gpointer data)
   else
     {
       take_settings (self, settings);
-      remember (self);
+      remember (self, 0);
       mefota_module_show (self);
       g_task_return_boolean (task, TRUE);
     }

@@ -102,6 +102,27 @@ test_polling (void)
     }
 }
 
+/* What came into force with a restart of the module stays so over a restart of the daemon. */
+static void
+test_polling_in_force (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+
+  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
+  ok (f, "Restart", NULL);
+  daemon_await_state (f, "m0", "absent");
+  daemon_await_state (f, "m0", "idle");
+  g_assert_false (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+
+  daemon_stop (f);
+  daemon_start (f, NULL);
+  daemon_await_state (f, "m0", "idle");
+  g_assert_true (daemon_get_number (f, "m0", "PollingEnabled"));
+  g_assert_false (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+  ok (f, "SetPolling", g_variant_new ("(b)", FALSE));
+  g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
+}
+
 /* No port vanishes on a UART, and not every module says that it boots; it may even be back before anybody has
  * looked. */
 static void
@@ -268,6 +289,38 @@ test_restore (gconstpointer restore)
   lab_check_properties (f, "m0");
 }
 
+/* What it was set to before the daemon knew it is lost and put back like anything set through the daemon. */
+static void
+test_restore_found (gconstpointer upgrade)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  SimProcess *sim = lab_add_sim (f, "m0", "usb", IMEI);
+
+  sim_control (sim, "set lose-settings=server,polling");
+  sim_control (sim, "set server=10.0.0.9,99");
+  sim_control (sim, "set polling=true");
+  if (upgrade != NULL)
+    lab_play (f, sim, lab_quick);
+  daemon_start (f, LAB_USB LAB_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+  g_assert_cmpuint (daemon_get_number (f, "m0", "ServerPort"), ==, 99);
+  if (upgrade != NULL)
+    {
+      lab_upgrade (f, "");
+      daemon_await_finished (f, "m0", "success", NULL);
+    }
+  else
+    {
+      ok (f, "Restart", NULL);
+      daemon_await_state (f, "m0", "absent");
+    }
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  sim_await (sim, "rx AT+FOTAPOLLEN=1");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99);
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
+  lab_check_properties (f, "m0");
+}
+
 /* The module is back, with its settings lost, before it is known that its upgrade has failed. */
 static void
 test_restore_after_failure (void)
@@ -412,6 +465,7 @@ main (int argc, char **argv)
   lab_init (&argc, &argv);
   g_test_add_func ("/daemon/settings/set", test_set);
   g_test_add_func ("/daemon/settings/polling", test_polling);
+  g_test_add_func ("/daemon/settings/polling-in-force", test_polling_in_force);
   g_test_add_data_func ("/daemon/settings/uart-restart/seen", "90", test_uart_restart);
   g_test_add_data_func ("/daemon/settings/uart-restart/unseen", "0", test_uart_restart);
   g_test_add_func ("/daemon/settings/refusals", test_refusals);
@@ -420,6 +474,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/settings/refresh-silent", test_refresh_silent);
   g_test_add_data_func ("/daemon/settings/restore/true", "true", test_restore);
   g_test_add_data_func ("/daemon/settings/restore/false", "false", test_restore);
+  g_test_add_data_func ("/daemon/settings/restore/found", NULL, test_restore_found);
+  g_test_add_data_func ("/daemon/settings/restore/found-upgrade", "upgrade", test_restore_found);
   g_test_add_func ("/daemon/settings/restore/after-failure", test_restore_after_failure);
   g_test_add_func ("/daemon/settings/send-command", test_send_command);
   g_test_add_func ("/daemon/settings/set-by-command", test_set_by_command);
