@@ -9,7 +9,8 @@
 /* How often a version is asked for that is refused or not answered. */
 #define TRIES 5
 
-/* Identity, one command after the other. The IMEI has three, the first that gives 15 digits counts. */
+/* Identity, one command after the other. The IMEI has several, the profile's first; the first that gives 15 digits
+ * counts. */
 typedef enum
 {
   ECHO_OFF,
@@ -18,6 +19,7 @@ typedef enum
   MODEL,
   VERSION,
   IMEI,
+  IMEI_CGSN,
   IMEI_GSN,
   IMEI_SIBLING,
   N_STEPS,
@@ -25,12 +27,13 @@ typedef enum
 
 static const char *const identity_commands[N_STEPS] = {
   [ECHO_OFF] = "ATE0",        [VERBOSE_ERRORS] = "AT+CMEE=2", [MANUFACTURER] = "AT+CGMI", [MODEL] = "AT+CGMM",
-  [VERSION] = "AT+CGMR",      [IMEI] = "AT+CGSN",             [IMEI_GSN] = "AT+GSN",      [IMEI_SIBLING] = "AT+CGSN=1",
+  [VERSION] = "AT+CGMR",      [IMEI_CGSN] = "AT+CGSN",        [IMEI_GSN] = "AT+GSN",      [IMEI_SIBLING] = "AT+CGSN=1",
 };
 
 typedef struct
 {
   MefotaIdentity *identity;
+  MefotaProfiles *profiles;
   guint command_ms, probe_ms;
   IdentityStep step;
   guint tries;
@@ -42,6 +45,25 @@ ask_free (gpointer data)
   Ask *self = data;
   g_clear_pointer (&self->identity, mefota_identity_free);
   g_free (self);
+}
+
+static const char *
+get_imei_command (const Ask *self)
+{
+  return mefota_profiles_match (self->profiles, self->identity->model, self->identity->version)->imei_command;
+}
+
+static const char *
+get_command (const Ask *self)
+{
+  return self->step == IMEI ? get_imei_command (self) : identity_commands[self->step];
+}
+
+static gboolean
+is_needless (const Ask *self)
+{
+  return self->step > IMEI && self->step < N_STEPS
+         && (self->identity->imei[0] != '\0' || strcmp (get_command (self), get_imei_command (self)) == 0);
 }
 
 MefotaIdentity *
@@ -103,7 +125,6 @@ take_answer (Ask *self, const char *const *lines)
 {
   MefotaIdentity *id = self->identity;
   char **field = NULL;
-  const char *command = identity_commands[self->step];
 
   if (self->step == MANUFACTURER)
     field = &id->manufacturer;
@@ -115,7 +136,7 @@ take_answer (Ask *self, const char *const *lines)
   if (field != NULL && lines[0] != NULL)
     {
       g_free (*field);
-      *field = mefota_at_event_strip_prefix (lines[0], command + strlen ("AT"));
+      *field = mefota_at_event_strip_prefix (lines[0], get_command (self) + strlen ("AT"));
     }
   else if (self->step >= IMEI)
     {
@@ -161,9 +182,9 @@ go_on (GTask *task)
       g_object_unref (task);
       return;
     }
-  self->step++;
-  if (self->step > IMEI && self->identity->imei[0] != '\0')
-    self->step = N_STEPS;
+  do
+    self->step++;
+  while (is_needless (self));
   next_step (task);
 }
 
@@ -215,19 +236,20 @@ next_step (GTask *task)
   if (self->step == N_STEPS)
     g_task_return_pointer (task, g_steal_pointer (&self->identity), (GDestroyNotify) mefota_identity_free);
   else
-    mefota_at_channel_send_async (g_task_get_source_object (task), identity_commands[self->step], NULL,
+    mefota_at_channel_send_async (g_task_get_source_object (task), get_command (self), NULL,
                                   self->command_ms, g_task_get_cancellable (task), on_answered,
                                   g_steal_pointer (&owned));
 }
 
 void
-mefota_identity_ask_async (MefotaAtChannel *channel, guint command_ms, guint probe_ms, GCancellable *cancellable,
-                           GAsyncReadyCallback callback, gpointer user_data)
+mefota_identity_ask_async (MefotaAtChannel *channel, MefotaProfiles *profiles, guint command_ms, guint probe_ms,
+                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   GTask *task = g_task_new (channel, cancellable, callback, user_data);
   Ask *self = g_new0 (Ask, 1);
 
   self->identity = mefota_identity_new ();
+  self->profiles = profiles;
   self->command_ms = command_ms;
   self->probe_ms = probe_ms;
   g_task_set_source_tag (task, mefota_identity_ask_async);

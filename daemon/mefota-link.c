@@ -26,6 +26,7 @@ struct _MefotaLink
   guint baud;
   MefotaFlowControl flow;
   MefotaTimeouts timeouts;
+  MefotaProfiles *profiles;
   MefotaLinkOpener opener;
 
   char *path; /* NULL: no port */
@@ -157,8 +158,8 @@ mefota_link_identify (MefotaLink *self)
   if (self->channel == NULL || self->identifying != NULL)
     return;
   self->identifying = g_cancellable_new ();
-  mefota_identity_ask_async (self->channel, self->timeouts.command, self->timeouts.probe, self->identifying,
-                             on_identified, g_object_ref (self));
+  mefota_identity_ask_async (self->channel, self->profiles, self->timeouts.command, self->timeouts.probe,
+                             self->identifying, on_identified, g_object_ref (self));
 }
 
 /* ---- waking the module up ---- */
@@ -486,7 +487,7 @@ mefota_link_init (MefotaLink *self)
 
 MefotaLink *
 mefota_link_new (const char *name, MefotaTransport transport, guint baud, MefotaFlowControl flow,
-                 const MefotaTimeouts *timeouts, MefotaLinkOpener opener)
+                 const MefotaTimeouts *timeouts, MefotaProfiles *profiles, MefotaLinkOpener opener)
 {
   MefotaLink *self = g_object_new (MEFOTA_TYPE_LINK, NULL);
 
@@ -495,6 +496,7 @@ mefota_link_new (const char *name, MefotaTransport transport, guint baud, Mefota
   self->baud = baud != 0 ? baud : USB_BAUD;
   self->flow = flow;
   self->timeouts = *timeouts;
+  self->profiles = profiles;
   self->opener = opener;
   return self;
 }

@@ -35,7 +35,7 @@ typedef GIOStream *(*MefotaLinkOpener) (const char *path, guint baud, MefotaFlow
 G_DECLARE_FINAL_TYPE (MefotaLink, mefota_link, MEFOTA, LINK, GObject)
 
 MefotaLink *mefota_link_new (const char *name, MefotaTransport transport, guint baud, MefotaFlowControl flow,
-                             const MefotaTimeouts *timeouts, MefotaLinkOpener opener);
+                             const MefotaTimeouts *timeouts, MefotaProfiles *profiles, MefotaLinkOpener opener);
 
 /* The port is (or may be) there: opens it unless that very node is open already. NULL: it is gone. */
 void mefota_link_set_port (MefotaLink *self, const char *path);

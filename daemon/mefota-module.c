@@ -454,7 +454,8 @@ mefota_module_new (MefotaServices *services, const char *id, const char *physica
   self->physical_path = g_strdup (physical_path);
   self->transport = transport;
   self->configured = baud != 0;
-  self->link = mefota_link_new (id, transport, baud, flow, &services->config->timeouts, services->opener);
+  self->link = mefota_link_new (id, transport, baud, flow, &services->config->timeouts, services->profiles,
+                                services->opener);
   g_signal_connect (self->link, "changed", G_CALLBACK (on_link_changed), self);
   g_signal_connect (self->link, "answers", G_CALLBACK (on_answers), self);
   g_signal_connect (self->link, "identified", G_CALLBACK (on_identified), self);

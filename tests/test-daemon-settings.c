@@ -102,6 +102,23 @@ test_polling (void)
     }
 }
 
+/* A module is asked for its IMEI as its profile says: the sibling tells its serial number to what others are asked. */
+static void
+test_imei_command (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  SimProcess *sim = lab_add_sim (f, "m0", "usb", IMEI);
+
+  sim_control (sim, "set model=ME3616");
+  sim_control (sim, "set cgsn=serial");
+  sim_control (sim, "set serial=320317080001234");
+  daemon_start (f, LAB_USB LAB_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+  g_assert_cmpstr (daemon_get_string (f, "m0", "Imei"), ==, IMEI);
+  g_assert_cmpuint (sim_count (sim, "rx AT+CGSN=1"), ==, 1);
+  g_assert_cmpuint (sim_count (sim, "rx AT+CGSN"), ==, 1);
+}
+
 /* What came into force with a restart of the module stays so over a restart of the daemon. */
 static void
 test_polling_in_force (void)
@@ -465,6 +482,7 @@ main (int argc, char **argv)
   lab_init (&argc, &argv);
   g_test_add_func ("/daemon/settings/set", test_set);
   g_test_add_func ("/daemon/settings/polling", test_polling);
+  g_test_add_func ("/daemon/settings/imei-command", test_imei_command);
   g_test_add_func ("/daemon/settings/polling-in-force", test_polling_in_force);
   g_test_add_data_func ("/daemon/settings/uart-restart/seen", "90", test_uart_restart);
   g_test_add_data_func ("/daemon/settings/uart-restart/unseen", "0", test_uart_restart);
