@@ -25,6 +25,7 @@ static const struct
   { "+CMGC", "it takes data; use a terminal while mefotad is stopped" },
   { "+CMGW", "it takes data; use a terminal while mefotad is stopped" },
   { "+CGDATA", "it takes data; use a terminal while mefotad is stopped" },
+  { "+CMUX", "it takes the line over for channels; use a terminal while mefotad is stopped" },
   { "D", "it takes the line over for data; use a terminal while mefotad is stopped" },
   { "O", "it takes the line over for data; use a terminal while mefotad is stopped" },
   { "Q1", "without result codes the module cannot be driven" },

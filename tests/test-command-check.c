@@ -89,6 +89,7 @@ test_not_supported (void)
     "AT+CMGW=23",
     "AT+CMGC=23",
     "AT+CGDATA=\"PPP\",1",
+    "AT+CMUX=0",
     "ATD*99#",
     "ATDT123;",
     "ATE0D*99#",
