@@ -51,7 +51,7 @@ tell (Poller *self)
 static gboolean
 poller_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
-  Poller *self = (Poller *) source;
+  Poller *self = (gpointer) source;
 
   for (guint left = self->n_watches; left > 0;)
     {
@@ -75,7 +75,7 @@ mefota_fd_watch_init (void)
   if (poller != NULL)
     return;
   source = g_source_new (&poller_funcs, sizeof (Poller));
-  poller = (Poller *) source;
+  poller = (gpointer) source;
   poller->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   if (poller->epoll_fd < 0)
     g_error ("epoll_create1: %s", g_strerror (errno)); /* as GLib says it of its own wake-up descriptor */
