@@ -382,6 +382,7 @@ test_replaced_before_start (Fixture *self, gconstpointer data)
 {
   static const GDBusInterfaceVTable vtable = { .method_call = on_inhibit };
   const Begun *begun = data;
+  g_autofree char *adb = g_find_program_in_path ("adb");
   g_autoptr (GDBusNodeInfo) node = g_dbus_node_info_new_for_xml (
       "<node><interface name='" MM "'><method name='InhibitDevice'><arg type='s' direction='in'/>"
       "<arg type='b' direction='in'/></method></interface></node>", NULL);
@@ -390,7 +391,7 @@ test_replaced_before_start (Fixture *self, gconstpointer data)
   Reply reply = { FALSE };
   guint object, name;
 
-  if (g_find_program_in_path ("adb") == NULL && g_str_equal (begun->method, "Install"))
+  if (adb == NULL && g_str_equal (begun->method, "Install"))
     {
       g_test_skip ("there is no adb");
       return;
