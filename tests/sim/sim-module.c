@@ -295,6 +295,7 @@ mefota_sim_stop (MefotaSim *self)
 {
   sim_run_stop_all (self);
   sim_power_off (self);
+  sim_port_release_link (self->port);
   sim_clear_source (&self->flood_source);
   g_clear_pointer (&self->flood_text, g_free);
 }

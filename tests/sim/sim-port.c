@@ -30,6 +30,8 @@ struct _SimPort
   char *old_device;
   char *path;
   char *link; /* the link we made, so that only that one is removed */
+  char *claimed;
+  int claim;
   gboolean open;
   gboolean reading;
   guint read_source;
@@ -236,6 +238,32 @@ on_inotify (int fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+static gboolean
+claim_link (SimPort *port, GError **error)
+{
+  const char *link = port->settings->link;
+
+  if (g_strcmp0 (port->claimed, link) == 0)
+    return TRUE;
+  sim_port_release_link (port);
+  if (*link == '\0')
+    return TRUE;
+  port->claim = sim_pty_claim (link, error);
+  if (port->claim < 0)
+    return FALSE;
+  port->claimed = g_strdup (link);
+  return TRUE;
+}
+
+void
+sim_port_release_link (SimPort *port)
+{
+  if (port->claim >= 0)
+    close (port->claim);
+  port->claim = -1;
+  g_clear_pointer (&port->claimed, g_free);
+}
+
 gboolean
 sim_port_appear (SimPort *port, GError **error)
 {
@@ -253,7 +281,7 @@ sim_port_appear (SimPort *port, GError **error)
   port->inotify_source = g_unix_fd_add (port->inotify, G_IO_IN, on_inotify, port);
   port->open = FALSE;
   port->reading = TRUE;
-  if (!sim_pty_give_away (port->settings, port->device, error) ||
+  if (!sim_pty_give_away (port->settings, port->device, error) || !claim_link (port, error) ||
       !sim_pty_link (port->settings->link, port->device, &port->link, error))
     {
       sim_port_vanish (port);
@@ -292,7 +320,7 @@ sim_port_new (SimSettings *settings, const SimPortFuncs *funcs, gpointer user_da
   port->settings = settings;
   port->funcs = *funcs;
   port->user_data = user_data;
-  port->master = port->inotify = -1;
+  port->master = port->inotify = port->claim = -1;
   port->queue = g_byte_array_new ();
   return port;
 }
@@ -301,6 +329,7 @@ void
 sim_port_free (SimPort *port)
 {
   sim_port_vanish (port);
+  sim_port_release_link (port);
   g_byte_array_unref (port->queue);
   g_free (port->old_device);
   g_free (port->path);

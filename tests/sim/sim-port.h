@@ -27,6 +27,9 @@ gboolean sim_port_appear (SimPort *port, GError **error);
 /* Hangs up: whoever has it open reads 0 and gets HUP; what was not read yet is lost. */
 void sim_port_vanish (SimPort *port);
 
+/* Another simulator may have the link's path from now on. */
+void sim_port_release_link (SimPort *port);
+
 gboolean sim_port_is_there (const SimPort *port);
 gboolean sim_port_is_open (const SimPort *port);
 

@@ -7,8 +7,11 @@
 #include <pty.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -61,19 +64,73 @@ sim_pty_open (const char *not_as, char **device, GError **error)
   return master;
 }
 
-gboolean
-sim_pty_link (const char *link, const char *device, char **made, GError **error)
+/* What is at @link may be replaced: nothing, or what a simulator that was killed left behind. Another link is somebody's
+ * own, e.g. udev's to a real module. */
+static gboolean
+is_free (const char *link, GError **error)
 {
-  g_autofree char *temporary = g_strdup_printf ("%s.new%d", link, (int) getpid ());
+  g_autofree char *folder = g_path_get_dirname (link);
+  g_autofree char *target = NULL;
   struct stat there;
 
-  if (*link == '\0')
+  if (!g_file_test (folder, G_FILE_TEST_IS_DIR))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "%s is no folder: make it, or give another path as link",
+                   folder);
+      return FALSE;
+    }
+  if (lstat (link, &there) < 0)
     return TRUE;
-  if (lstat (link, &there) == 0 && !S_ISLNK (there.st_mode))
+  if (!S_ISLNK (there.st_mode))
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "%s is there and no link: give another path as link", link);
       return FALSE;
     }
+  target = g_file_read_link (link, NULL);
+  if (target == NULL || g_str_has_prefix (target, "/dev/pts/"))
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS,
+               "%s leads to %s, which is no simulated module: give another path as link", link, target);
+  return FALSE;
+}
+
+/* Two at one link would take it from each other at every restart. The kernel gives the name free with the program,
+ * however that ends, which no file does. */
+int
+sim_pty_claim (const char *link, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (link);
+  g_autofree char *file = g_path_get_basename (link);
+  char *real = realpath (folder, NULL); /* of libc: free() */
+  g_autofree char *name = g_strdup_printf ("mefota-sim:%s/%s", real != NULL ? real : folder, file);
+  g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, name, -1);
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  gsize length = strlen (digest);
+
+  free (real);
+  memcpy (address.sun_path + 1, digest, length);
+  if (fd >= 0 && bind (fd, (struct sockaddr *) &address,
+                       (socklen_t) (G_STRUCT_OFFSET (struct sockaddr_un, sun_path) + 1 + length)) == 0)
+    return fd;
+  if (errno == EADDRINUSE)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "another mefota-sim has %s: give another path as link", link);
+  else
+    sim_fail (error, link);
+  if (fd >= 0)
+    close (fd);
+  return -1;
+}
+
+gboolean
+sim_pty_link (const char *link, const char *device, char **made, GError **error)
+{
+  g_autofree char *temporary = g_strdup_printf ("%s.new%d", link, (int) getpid ());
+
+  if (*link == '\0')
+    return TRUE;
+  if (!is_free (link, error))
+    return FALSE;
   unlink (temporary);
   if (symlink (device, temporary) < 0)
     return sim_fail (error, temporary);

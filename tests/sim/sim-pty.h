@@ -12,6 +12,10 @@ int sim_pty_open (const char *not_as, char **device, GError **error);
 /* Owner and mode as the switches say. */
 gboolean sim_pty_give_away (const SimSettings *settings, const char *device, GError **error);
 
+/* Makes sure that nobody else simulates a module at this link, until the returned descriptor is closed; -1: somebody
+ * does. */
+int sim_pty_claim (const char *link, GError **error);
+
 /* Makes or replaces the link, in one step; nothing if @link is empty. @made is what to give to sim_pty_unlink(). */
 gboolean sim_pty_link (const char *link, const char *device, char **made, GError **error);
 

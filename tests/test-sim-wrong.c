@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What an integrator does wrong, or does twice: told at once, with what is allowed. */
+
+#include "sim-client.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct
+{
+  char *folder;
+  char *link;
+  GSubprocess *process;
+  GDataInputStream *output;
+} Program;
+
+static Program *
+program_new (void)
+{
+  Program *program = g_new0 (Program, 1);
+
+  program->folder = g_dir_make_tmp ("mefota-sim-XXXXXX", NULL);
+  program->link = g_build_filename (program->folder, "port", NULL);
+  return program;
+}
+
+static void
+program_free (Program *program)
+{
+  g_clear_object (&program->output);
+  g_clear_object (&program->process);
+  g_assert_cmpint (g_rmdir (program->folder), ==, 0);
+  g_free (program->folder);
+  g_free (program->link);
+  g_free (program);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Program, program_free)
+
+static void
+program_start (Program *program)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *line = NULL;
+
+  program->process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, g_getenv ("MEFOTA_SIM"), "--link",
+                                       program->link, NULL);
+  g_assert_no_error (error);
+  program->output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (program->process));
+  line = g_data_input_stream_read_line (program->output, NULL, NULL, NULL);
+  g_assert_nonnull (line);
+  g_assert_true (g_file_test (program->link, G_FILE_TEST_IS_SYMLINK));
+}
+
+static void
+program_end (Program *program, int signal_number)
+{
+  g_subprocess_send_signal (program->process, signal_number);
+  g_subprocess_wait (program->process, NULL, NULL);
+}
+
+/* Runs it to its end, which is this status, with this in what it complains of. */
+static void
+run_to_end (const char *link, int status, const char *says)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *complaint = NULL;
+  g_autoptr (GSubprocess) process = g_subprocess_new (
+    G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error, "timeout", "20",
+    g_getenv ("MEFOTA_SIM"), "--link", link, NULL);
+
+  g_assert_no_error (error);
+  g_subprocess_communicate_utf8 (process, NULL, NULL, NULL, &complaint, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_subprocess_get_exit_status (process), ==, status);
+  g_assert_nonnull (strstr (complaint, says));
+}
+
+/* Two that take the link from each other would be one module that is two. */
+static void
+test_same_link (void)
+{
+  g_autoptr (Program) program = program_new ();
+  g_autofree char *detour = g_build_filename (program->folder, ".", "port", NULL);
+  g_autofree char *before = NULL;
+  g_autofree char *after = NULL;
+
+  program_start (program);
+  before = g_file_read_link (program->link, NULL);
+  run_to_end (detour, 1, "another mefota-sim has");
+  after = g_file_read_link (program->link, NULL);
+  g_assert_cmpstr (after, ==, before);
+  program_end (program, SIGTERM);
+  g_assert_false (g_file_test (program->link, G_FILE_TEST_IS_SYMLINK));
+}
+
+/* What a killed one left behind is in nobody's way. */
+static void
+test_killed (void)
+{
+  g_autoptr (Program) program = program_new ();
+
+  program_start (program);
+  program_end (program, SIGKILL);
+  g_assert_true (g_file_test (program->link, G_FILE_TEST_IS_SYMLINK));
+  g_clear_object (&program->output);
+  g_clear_object (&program->process);
+  program_start (program);
+  program_end (program, SIGINT);
+  g_assert_false (g_file_test (program->link, G_FILE_TEST_IS_SYMLINK));
+}
+
+/* No link where there is no folder, nor over udev's link to a real module. */
+static void
+test_no_place (void)
+{
+  g_autoptr (Program) program = program_new ();
+  g_autofree char *far = g_build_filename (program->folder, "missing", "port", NULL);
+  g_autofree char *target = NULL;
+
+  run_to_end (far, 1, "missing is no folder");
+  g_assert_cmpint (symlink ("ttyUSB1", program->link), ==, 0);
+  run_to_end (program->link, 1, "leads to ttyUSB1");
+  target = g_file_read_link (program->link, NULL);
+  g_assert_cmpstr (target, ==, "ttyUSB1");
+  g_assert_cmpint (g_unlink (program->link), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/sim-wrong/link/same", test_same_link);
+  g_test_add_func ("/sim-wrong/link/killed", test_killed);
+  g_test_add_func ("/sim-wrong/link/no-place", test_no_place);
+  return g_test_run ();
+}
