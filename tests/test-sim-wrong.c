@@ -113,6 +113,19 @@ test_killed (void)
   g_assert_false (g_file_test (program->link, G_FILE_TEST_IS_SYMLINK));
 }
 
+/* A terminal that is closed takes the program along, and the link with it. */
+static void
+test_terminal_closed (void)
+{
+  g_autoptr (Program) program = program_new ();
+
+  program_start (program);
+  program_end (program, SIGHUP);
+  g_assert_true (g_subprocess_get_if_exited (program->process));
+  g_assert_cmpint (g_subprocess_get_exit_status (program->process), ==, 0);
+  g_assert_false (g_file_test (program->link, G_FILE_TEST_IS_SYMLINK));
+}
+
 /* No link where there is no folder, nor over udev's link to a real module. */
 static void
 test_no_place (void)
@@ -129,12 +142,42 @@ test_no_place (void)
   g_assert_cmpint (g_unlink (program->link), ==, 0);
 }
 
+static void
+run_shell (const char *link, const char *command)
+{
+  g_autofree char *text = g_strdup_printf ("link='%s'; %s", link, command);
+  const char *argv[] = { "timeout", "20", "sh", "-c", text, NULL };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSubprocess) process = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_NONE, &error);
+
+  g_assert_no_error (error);
+  g_subprocess_wait_check (process, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_false (g_file_test (link, G_FILE_TEST_IS_SYMLINK));
+}
+
+/* A full disk for its events ends it. With its output closed it plays on, and what it would print is no answer of the
+ * module. */
+static void
+test_output (void)
+{
+  g_autoptr (Program) program = program_new ();
+
+  run_shell (program->link, "exec \"$MEFOTA_SIM\" --events --link $link >/dev/full");
+  run_shell (program->link, "\"$MEFOTA_SIM\" --events --link $link >&- & sim=$!\n"
+                            "until test -L $link; do :; done\n"
+                            "test \"$(readlink /proc/$sim/fd/1)\" = /dev/null; seen=$?\n"
+                            "kill $sim; wait $sim; exit $seen");
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/sim-wrong/link/same", test_same_link);
   g_test_add_func ("/sim-wrong/link/killed", test_killed);
+  g_test_add_func ("/sim-wrong/link/terminal-closed", test_terminal_closed);
   g_test_add_func ("/sim-wrong/link/no-place", test_no_place);
+  g_test_add_func ("/sim-wrong/output", test_output);
   return g_test_run ();
 }

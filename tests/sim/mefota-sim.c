@@ -3,6 +3,7 @@
 
 #include "mefota-build.h"
 
+#include <fcntl.h>
 #include <gio/gunixinputstream.h>
 #include <glib-unix.h>
 #include <locale.h>
@@ -17,7 +18,7 @@ typedef struct
   GMainLoop *loop;
   MefotaSim *sim;
   gboolean events;
-  int status;
+  gboolean over;
 } Program;
 
 static char **option_scripts;
@@ -73,12 +74,18 @@ static const GOptionEntry entries[] = {
   { NULL },
 };
 
+/* Perhaps before the loop runs. */
+static void
+end (Program *program)
+{
+  program->over = TRUE;
+  g_main_loop_quit (program->loop);
+}
+
 static gboolean
 on_signal (gpointer user_data)
 {
-  Program *program = user_data;
-
-  g_main_loop_quit (program->loop);
+  end (user_data);
   return G_SOURCE_CONTINUE;
 }
 
@@ -87,7 +94,7 @@ say (Program *program, const char *word, const char *text)
 {
   /* Nobody listens any longer: there is nobody to play for. */
   if (printf ("%s%s\n", word, text) < 0 || fflush (stdout) != 0)
-    g_main_loop_quit (program->loop);
+    end (program);
 }
 
 static void
@@ -108,7 +115,7 @@ on_line (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (line == NULL || g_str_equal (line, "quit"))
     {
-      g_main_loop_quit (program->loop);
+      end (program);
       return;
     }
   if (*line != '\0')
@@ -133,17 +140,25 @@ find_script (const char *name)
 }
 
 static gboolean
+add_script (MefotaSim *sim, const char *name, GError **error)
+{
+  g_autofree char *file = find_script (name);
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents (file, &text, NULL, error))
+    {
+      g_prefix_error (error, "there is no script \"%s\", neither as a file nor as a shipped one: ", name);
+      return FALSE;
+    }
+  return mefota_sim_add_script (sim, text, name, error);
+}
+
+static gboolean
 configure (MefotaSim *sim, GError **error)
 {
   for (guint i = 0; option_scripts != NULL && option_scripts[i] != NULL; i++)
-    {
-      g_autofree char *file = find_script (option_scripts[i]);
-      g_autofree char *text = NULL;
-
-      if (!g_file_get_contents (file, &text, NULL, error) ||
-          !mefota_sim_add_script (sim, text, option_scripts[i], error))
-        return FALSE;
-    }
+    if (!add_script (sim, option_scripts[i], error))
+      return FALSE;
   /* The command line wins over the scripts. */
   for (guint i = 0; option_settings != NULL && option_settings[i] != NULL; i++)
     {
@@ -189,23 +204,35 @@ play (Program *program)
 {
   g_autoptr (GInputStream) input = NULL;
   g_autoptr (GDataInputStream) lines = NULL;
-  guint terminate = g_unix_signal_add (SIGTERM, on_signal, program);
-  guint interrupt = g_unix_signal_add (SIGINT, on_signal, program);
+  const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+  guint sources[G_N_ELEMENTS (signals)];
 
+  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
+    sources[i] = g_unix_signal_add (signals[i], on_signal, program);
   if (option_control)
     {
       input = g_unix_input_stream_new (STDIN_FILENO, FALSE);
       lines = g_data_input_stream_new (input);
       g_data_input_stream_read_line_async (lines, G_PRIORITY_DEFAULT, NULL, on_line, program);
     }
-  g_main_loop_run (program->loop);
-  g_source_remove (terminate);
-  g_source_remove (interrupt);
+  if (!program->over)
+    g_main_loop_run (program->loop);
+  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
+    g_source_remove (sources[i]);
   mefota_sim_stop (program->sim);
 }
 
-int
-main (int argc, char **argv)
+/* One that is closed would become the pty, and the events would go to whoever has the module open. */
+static void
+fill_standard_streams (void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) < 0)
+      return;
+}
+
+static int
+run (int argc, char **argv)
 {
   g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
@@ -240,4 +267,11 @@ main (int argc, char **argv)
     }
   play (&program);
   return 0;
+}
+
+int
+main (int argc, char **argv)
+{
+  fill_standard_streams ();
+  return run (argc, argv);
 }
