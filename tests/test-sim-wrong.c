@@ -9,6 +9,104 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Each is refused with a message that has this in it. */
+static void
+test_settings (void)
+{
+  static const struct { const char *key; const char *value; const char *says; } wrong[] = {
+    { "no-such", "1", "no switch \"no-such\"" },
+    { "case", "wild", "give one of guide|lower|upper" },
+    { "quiet", "maybe", "give true or false" },
+    { "boot-delay", "soon", "give a number of seconds, forever or never" },
+    { "split", "-1", "give a whole number" },
+    { "time-scale", "0", "give a number above 0" },
+    { "time-scale", "forever", "give a number above 0" },
+    { "time-scale", "inf", "give a number above 0" },
+    { "mode", "999", "give an octal number" },
+    { "adb-port", "abc", "give a number from 1 to 65535, or any" },
+    { "adb-port", "65536", "give a number from 1 to 65535, or any" },
+    { "ignore-set", "FOTAIP,FOO", "give some of FOTAIP|FOTAPOLLEN|FOTATV, separated by commas" },
+    { "lose-settings", "servers", "give some of server|polling" },
+    { "fault", "AT", "[Nx] PATTERN ACTION [ARGUMENT]" },
+    { "fault", "2y AT+CGMR ok", "[Nx] PATTERN ACTION [ARGUMENT]" },
+    { "fault", "0x AT+CGMR ok", "[Nx] PATTERN ACTION [ARGUMENT]" },
+    { "fault", "AT+CGMR boom", "give one of ok|error|cme" },
+    { "fault", "AT+CGMR late soon", "needs a number of seconds" },
+    { "fault", "AT+CGMR cme", "needs a text" },
+    { "fault", "AT+CGMR silent 5", "stands alone" },
+  };
+  g_autoptr (MefotaSim) sim = mefota_sim_new ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_test_message ("%s=%s", wrong[i].key, wrong[i].value);
+      g_assert_false (mefota_sim_set (sim, wrong[i].key, wrong[i].value, &error));
+      g_assert_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE);
+      g_assert_nonnull (strstr (error->message, wrong[i].says));
+    }
+  g_assert_true (mefota_sim_set (sim, "ignore-set", "FOTAIP, fotatv", NULL));
+  g_assert_true (mefota_sim_set (sim, "lose-settings", "", NULL));
+}
+
+/* A slip in a script shows when it is read, with its line: not in the middle of an upgrade. */
+static void
+test_scripts (void)
+{
+  static const struct { const char *text; const char *says; } wrong[] = {
+    { "# one\nset case=wild\n", "x.sim:2: \"wild\" is no value for the switch case: give one of" },
+    { "set nonsense=1\n", "x.sim:1: there is no switch" },
+    { "set case\n", "x.sim:1: \"case\" should be KEY=VALUE" },
+    { "ok\n", "x.sim:1: \"ok\" is no line" },
+    { "on\n", "x.sim:1: \"on\" is no line" },
+    { "on AT+X\nok\nset nonsense=1\n", "x.sim:3: there is no switch" },
+    { "on AT+X\nok\nwait\n", "x.sim:3: \"wait\" is no line" },
+    { "on AT+X\nok\nok then\n", "x.sim:3: \"ok then\" is no line" },
+    { "on AT+X\nok\nawait open soon\n", "x.sim:3: await: \"soon\"" },
+    { "on AT+X\nok\ngarbage -1\n", "x.sim:3: \"garbage -1\" is no line" },
+    { "on AT+X\nok\ngarbage 4294967295\n", "x.sim:3: garbage: give at most" },
+    { "on boot\nnote up\non AT+X\nind START\n\non AT+Y\nok\n", "x.sim:3: the block \"on AT+X\" answers nothing" },
+    { "on at+x\nline 1\n", "x.sim:1: the block \"on AT+X\" answers nothing" },
+  };
+  g_autoptr (MefotaSim) sim = mefota_sim_new ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_test_message ("%s", wrong[i].text);
+      g_assert_false (mefota_sim_add_script (sim, wrong[i].text, "x.sim", &error));
+      g_assert_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE);
+      g_assert_true (g_str_has_prefix (error->message, wrong[i].says));
+    }
+}
+
+static void
+test_control (void)
+{
+  static const char *const wrong[] = {
+    "urc", "ind", "raw 0", "garbage", "garbage x", "garbage -3", "garbage 4294967295", "reboot x", "firmware", "run x",
+    "flood", "flood x 1", "flood 1 x", "push x y", "push 5 abc", "script", "script /nonexistent", "set", "set case",
+    "quit x",
+  };
+  g_autoptr (SimClient) client = sim_client_new (NULL, NULL);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_test_message ("%s", wrong[i]);
+      g_assert_false (mefota_sim_control (client->sim, wrong[i], &error));
+      g_assert_nonnull (error);
+    }
+  /* Blanks too many are none of it. */
+  sim_client_open (client);
+  sim_client_control (client, " set  mute = forever ");
+  sim_client_send (client, "AT");
+  sim_client_await (client, "deaf");
+}
+
 typedef struct
 {
   char *folder;
@@ -174,6 +272,9 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/sim-wrong/settings", test_settings);
+  g_test_add_func ("/sim-wrong/scripts", test_scripts);
+  g_test_add_func ("/sim-wrong/control", test_control);
   g_test_add_func ("/sim-wrong/link/same", test_same_link);
   g_test_add_func ("/sim-wrong/link/killed", test_killed);
   g_test_add_func ("/sim-wrong/link/terminal-closed", test_terminal_closed);

@@ -238,7 +238,7 @@ test_script (void)
   g_assert_true (g_str_has_prefix (error->message, "x.sim:4: \"wait long\""));
   g_clear_error (&error);
   g_assert_false (mefota_sim_add_script (client->sim, "set wiring=air\n", "y.sim", &error));
-  g_assert_true (g_str_has_prefix (error->message, "y.sim: "));
+  g_assert_true (g_str_has_prefix (error->message, "y.sim:1: "));
   g_clear_error (&error);
   g_assert_false (mefota_sim_set (client->sim, "no-such", "1", &error));
   g_clear_error (&error);

@@ -16,6 +16,8 @@ wrong (GError **error, const char *what)
 static gboolean
 do_urc (MefotaSim *self, const char *args, GError **error)
 {
+  if (*args == '\0')
+    return wrong (error, "urc: give a line");
   sim_send_urc (self, args);
   return TRUE;
 }
@@ -23,6 +25,8 @@ do_urc (MefotaSim *self, const char *args, GError **error)
 static gboolean
 do_ind (MefotaSim *self, const char *args, GError **error)
 {
+  if (*args == '\0')
+    return wrong (error, "ind: give the indication's text");
   sim_indication (self, args);
   return TRUE;
 }
@@ -41,7 +45,11 @@ do_raw (MefotaSim *self, const char *args, GError **error)
 static gboolean
 do_garbage (MefotaSim *self, const char *args, GError **error)
 {
-  sim_send_garbage (self, (guint) g_ascii_strtoull (args, NULL, 10));
+  guint count;
+
+  if (!sim_parse_number (args, 10, &count) || count > SIM_MAX_GARBAGE)
+    return wrong (error, "garbage: give a number of bytes, at most a million");
+  sim_send_garbage (self, count);
   return TRUE;
 }
 
@@ -79,6 +87,8 @@ do_hangup (MefotaSim *self, const char *args, GError **error)
 static gboolean
 do_firmware (MefotaSim *self, const char *args, GError **error)
 {
+  if (*args == '\0')
+    return wrong (error, "firmware: give a version");
   return sim_settings_set (self->settings, "firmware", args, error);
 }
 
@@ -120,10 +130,11 @@ do_flood (MefotaSim *self, const char *args, GError **error)
 {
   g_auto (GStrv) words = g_strsplit (args, " ", 3);
   double seconds;
+  guint rate;
 
-  if (g_strv_length (words) < 2 || !sim_parse_seconds (words[1], &seconds))
+  if (g_strv_length (words) < 2 || !sim_parse_number (words[0], 10, &rate) || !sim_parse_seconds (words[1], &seconds))
     return wrong (error, "flood: give lines a second, seconds and perhaps a text");
-  sim_flood (self, (guint) g_ascii_strtoull (words[0], NULL, 10), seconds, words[2]);
+  sim_flood (self, rate, seconds, words[2]);
   return TRUE;
 }
 
@@ -131,10 +142,11 @@ static gboolean
 do_push (MefotaSim *self, const char *args, GError **error)
 {
   g_auto (GStrv) words = g_strsplit (args, " ", 2);
+  guint size;
 
-  if (g_strv_length (words) != 2)
+  if (g_strv_length (words) != 2 || !sim_parse_number (words[0], 10, &size) || strlen (words[1]) != 64)
     return wrong (error, "push: give the package's size and its SHA-256");
-  mefota_sim_push_package (self, g_ascii_strtoull (words[0], NULL, 10), words[1]);
+  mefota_sim_push_package (self, size, words[1]);
   return TRUE;
 }
 
@@ -143,6 +155,8 @@ do_script (MefotaSim *self, const char *args, GError **error)
 {
   g_autofree char *text = NULL;
 
+  if (*args == '\0')
+    return wrong (error, "script: give a file");
   return g_file_get_contents (args, &text, NULL, error) && mefota_sim_add_script (self, text, args, error);
 }
 
@@ -193,11 +207,13 @@ static const struct
 gboolean
 mefota_sim_control (MefotaSim *self, const char *line, GError **error)
 {
-  g_autofree char *text = g_strchug (g_strdup (line));
+  g_autofree char *text = g_strstrip (g_strdup (line));
   char *args = text + strcspn (text, " ");
 
   if (*args != '\0')
     *args++ = '\0';
+  while (*args == ' ')
+    args++;
   for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
     if (g_str_equal (verbs[i].word, text))
       return verbs[i].run (self, args, error);

@@ -4,7 +4,6 @@
 #include "sim-resources.h"
 #include "sim-settings.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* What stands behind a step's word: t text, s seconds, n number, h hex bytes; a ? before it: may be left out. */
@@ -122,7 +121,6 @@ static gboolean
 parse_argument (SimStep *step, char kind, const char **rest)
 {
   g_autofree char *word = NULL;
-  char *end = NULL;
 
   if (**rest == '\0')
     return FALSE;
@@ -141,9 +139,7 @@ parse_argument (SimStep *step, char kind, const char **rest)
   word = next_word (rest);
   if (kind == 's')
     return sim_parse_seconds (word, &step->seconds);
-  errno = 0;
-  step->number = (guint) g_ascii_strtoull (word, &end, 10);
-  return errno == 0 && end != word && *end == '\0';
+  return sim_parse_number (word, 10, &step->number);
 }
 
 static SimStep *
@@ -183,28 +179,91 @@ block_new (const char *name)
   return block;
 }
 
+/* What is under way while a script is read. */
+typedef struct
+{
+  SimScript *script;
+  SimSettings *scratch; /* shows whether a switch takes its value */
+  SimBlock *block;
+  guint block_line;
+} Parser;
+
 static gboolean
-parse_line (SimScript *script, SimBlock **block, char *line)
+wrong (GError **error, const char *line)
+{
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               "\"%s\" is no line of a script; mefota-sim --help shows what is", line);
+  return FALSE;
+}
+
+/* What the words alone do not show. */
+static gboolean
+check_step (const Parser *parser, const SimStep *step, GError **error)
+{
+  const char *limit;
+  double seconds;
+
+  if (step->kind == SIM_STEP_SET)
+    return sim_settings_set_pair (parser->scratch, step->text, error);
+  if (step->kind == SIM_STEP_GARBAGE && step->number > SIM_MAX_GARBAGE)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "garbage: give at most a million bytes");
+      return FALSE;
+    }
+  limit = step->kind == SIM_STEP_AWAIT ? strchr (step->text, ' ') : NULL;
+  if (limit == NULL || sim_parse_seconds (limit + 1, &seconds))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "await: \"%s\" is no number of seconds", limit + 1);
+  return FALSE;
+}
+
+/* A command that is never answered blocks all that follow: that is fault silent's business, not a slip's. */
+static gboolean
+check_block (const Parser *parser, GError **error)
+{
+  if (parser->block == NULL || !g_str_has_prefix (parser->block->name, "AT"))
+    return TRUE;
+  for (guint i = 0; i < parser->block->steps->len; i++)
+    {
+      const SimStep *step = g_ptr_array_index (parser->block->steps, i);
+
+      if (step->kind == SIM_STEP_OK || step->kind == SIM_STEP_ERROR || step->kind == SIM_STEP_CME)
+        return TRUE;
+    }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               "the block \"on %s\" answers nothing: it needs ok, error or cme", parser->block->name);
+  return FALSE;
+}
+
+static gboolean
+parse_line (Parser *parser, char *line, GError **error)
 {
   SimStep *step;
 
   if (g_str_has_prefix (line, "on "))
     {
-      *block = block_new (g_strchug (line + 3));
-      g_ptr_array_add (script->blocks, *block);
-      return TRUE;
-    }
-  if (*block == NULL)
-    {
-      if (!g_str_has_prefix (line, "set ") || strchr (line, '=') == NULL)
-        return FALSE;
-      g_ptr_array_add (script->settings, g_strdup (line + 4));
+      parser->block = block_new (g_strchug (line + 3));
+      g_ptr_array_add (parser->script->blocks, parser->block);
       return TRUE;
     }
   step = parse_step (line);
-  if (step == NULL)
-    return FALSE;
-  g_ptr_array_add ((*block)->steps, step);
+  if (step == NULL || (parser->block == NULL && step->kind != SIM_STEP_SET))
+    {
+      g_clear_pointer (&step, step_free);
+      return wrong (error, line);
+    }
+  if (!check_step (parser, step, error))
+    {
+      step_free (step);
+      return FALSE;
+    }
+  if (parser->block != NULL)
+    {
+      g_ptr_array_add (parser->block->steps, step);
+      return TRUE;
+    }
+  g_ptr_array_add (parser->script->settings, g_strdup (step->text));
+  step_free (step);
   return TRUE;
 }
 
@@ -212,22 +271,32 @@ SimScript *
 sim_script_parse (const char *text, const char *name, GError **error)
 {
   g_autoptr (SimScript) script = g_new0 (SimScript, 1);
+  g_autoptr (SimSettings) scratch = sim_settings_new ();
   g_auto (GStrv) lines = g_strsplit (text, "\n", 0);
-  SimBlock *block = NULL;
+  Parser parser = { script, scratch, NULL, 0 };
 
   script->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) sim_block_unref);
   script->settings = g_ptr_array_new_with_free_func (g_free);
-  for (guint i = 0; lines[i] != NULL; i++)
+  for (guint i = 0;; i++)
     {
-      char *line = g_strstrip (lines[i]);
+      char *line = lines[i] != NULL ? g_strstrip (lines[i]) : NULL;
+      gboolean begins = line == NULL || g_str_has_prefix (line, "on ");
 
-      if (*line == '\0' || *line == '#' || parse_line (script, &block, line))
-        continue;
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   "%s:%u: \"%s\" is no line of a script; mefota-sim --help shows what is", name, i + 1, line);
-      return NULL;
+      if (begins && !check_block (&parser, error))
+        {
+          g_prefix_error (error, "%s:%u: ", name, parser.block_line);
+          return NULL;
+        }
+      if (line == NULL)
+        return g_steal_pointer (&script);
+      if (begins)
+        parser.block_line = i + 1;
+      if (*line != '\0' && *line != '#' && !parse_line (&parser, line, error))
+        {
+          g_prefix_error (error, "%s:%u: ", name, i + 1);
+          return NULL;
+        }
     }
-  return g_steal_pointer (&script);
 }
 
 SimScript *

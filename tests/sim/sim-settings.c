@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { T_BOOL, T_UINT, T_OCTAL, T_SECONDS, T_SCALE, T_STRING, T_WORD, T_FAULT } Type;
+typedef enum { T_BOOL, T_UINT, T_OCTAL, T_SECONDS, T_SCALE, T_STRING, T_WORD, T_LIST, T_ADB_PORT, T_FAULT } Type;
 
 typedef struct
 {
@@ -13,7 +13,7 @@ typedef struct
   Type type;
   gsize offset;
   const char *fallback;
-  const char *words; /* T_WORD: separated by | */
+  const char *words; /* T_WORD and T_LIST: separated by | */
   const char *help;  /* a NULL key with a help is a heading */
 } Switch;
 
@@ -60,10 +60,10 @@ static const Switch switches[] = {
   { "tv-answer", T_WORD, AT (tv_answer), "quoted", "quoted|unquoted|bare", "answer to AT+FOTATV?" },
   { "result-form", T_WORD, AT (result_form), "fotactr", "fotactr|fotaind|bare|error|none", "answer to AT+FOTACTR?" },
   { "result", T_STRING, AT (result), "", NULL, "word of AT+FOTACTR?; indications that end an upgrade set it" },
-  { "ignore-set", T_STRING, AT (ignore_set), "", NULL,
-    "comma list of FOTAIP, FOTAPOLLEN, FOTATV: answered OK, but the old value is kept" },
-  { "lose-settings", T_STRING, AT (lose_settings), "", NULL,
-    "comma list of server, polling: back at their defaults after a reboot" },
+  { "ignore-set", T_LIST, AT (ignore_set), "", "FOTAIP|FOTAPOLLEN|FOTATV",
+    "comma list: answered OK, but the old value is kept" },
+  { "lose-settings", T_LIST, AT (lose_settings), "", "server|polling",
+    "comma list: back at their defaults after a reboot" },
   { "line-limit", T_UINT, AT (line_limit), "0", NULL,
     "longest command line; longer ones are ERROR; 0 is without limit" },
 
@@ -146,7 +146,7 @@ static const Switch switches[] = {
   { "expect-package", T_STRING, AT (expect_package), "", NULL, "SHA-256 without which the upgrade comes to nothing" },
 
   HEADING ("Package and logs over adb (after AT+ZADSET=D)"),
-  { "adb-port", T_STRING, AT (adb_port), "", NULL,
+  { "adb-port", T_ADB_PORT, AT (adb_port), "", NULL,
     "TCP port on 127.0.0.1 of the adb daemon (adb connect), or any; none without it" },
   { "adb-open", T_BOOL, AT (adb_open), "false", NULL, "open from the start, without AT+ZADSET=D" },
   { "adb-refuse", T_WORD, AT (adb_refuse), "takes", "takes|silent|auth|streams",
@@ -163,17 +163,6 @@ static const Switch switches[] = {
   { "adb-missing", T_WORD, AT (adb_missing), "ok", "ok|error", "AT+ZCOMUPDATE without a package" },
 };
 
-static const char *const fault_words[] = { "ok",     "error",   "cme",  "silent", "late",
-                                           "hangup", "garbage", "line", "cut",    NULL };
-
-void
-sim_fault_free (SimFault *fault)
-{
-  g_free (fault->pattern);
-  g_free (fault->argument);
-  g_free (fault);
-}
-
 gboolean
 sim_parse_seconds (const char *text, double *seconds)
 {
@@ -188,14 +177,6 @@ sim_parse_seconds (const char *text, double *seconds)
   return end != text && *end == '\0' && *seconds >= 0;
 }
 
-double
-sim_fault_seconds (const SimFault *fault)
-{
-  double seconds = 0;
-
-  return sim_parse_seconds (fault->argument, &seconds) ? seconds : 0;
-}
-
 static const Switch *
 find_switch (const char *key)
 {
@@ -203,42 +184,6 @@ find_switch (const char *key)
     if (switches[i].key != NULL && g_str_equal (switches[i].key, key))
       return &switches[i];
   return NULL;
-}
-
-static gboolean
-parse_fault (GPtrArray *faults, const char *value, GError **error)
-{
-  g_autofree char *text = g_strstrip (g_strdup (value));
-  g_auto (GStrv) words = NULL;
-  g_autoptr (SimFault) fault = NULL;
-  guint at = 0;
-
-  if (*text == '\0' || g_str_equal (text, "none"))
-    {
-      g_ptr_array_set_size (faults, 0);
-      return TRUE;
-    }
-  fault = g_new0 (SimFault, 1);
-  words = g_strsplit (text, " ", 0);
-  if (g_ascii_isdigit (words[0][0]) && g_str_has_suffix (words[0], "x"))
-    fault->times = (guint) g_ascii_strtoull (words[at++], NULL, 10);
-  if (words[at] == NULL || words[at + 1] == NULL)
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   "fault \"%s\": write it as [Nx] PATTERN ACTION [ARGUMENT]", text);
-      return FALSE;
-    }
-  fault->pattern = g_ascii_strup (words[at], -1);
-  fault->argument = g_strjoinv (" ", words + at + 2);
-  for (guint i = 0; fault_words[i] != NULL; i++)
-    if (g_str_equal (fault_words[i], words[at + 1]))
-      {
-        fault->kind = (SimFaultKind) i;
-        g_ptr_array_add (faults, g_steal_pointer (&fault));
-        return TRUE;
-      }
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "fault action \"%s\" is unknown", words[at + 1]);
-  return FALSE;
 }
 
 static gboolean
@@ -255,15 +200,15 @@ parse_word (const char *words, const char *value, guint *index)
   return FALSE;
 }
 
-static gboolean
-parse_number (const char *value, guint base, guint *number)
+gboolean
+sim_parse_number (const char *text, guint base, guint *number)
 {
   char *end = NULL;
   guint64 parsed;
 
   errno = 0;
-  parsed = g_ascii_strtoull (value, &end, base);
-  if (errno != 0 || end == value || *end != '\0' || *value == '-' || parsed > G_MAXUINT)
+  parsed = g_ascii_strtoull (text, &end, base);
+  if (errno != 0 || end == text || *end != '\0' || *text == '-' || parsed > G_MAXUINT)
     return FALSE;
   *number = (guint) parsed;
   return TRUE;
@@ -280,6 +225,65 @@ parse_bool (const char *value, gboolean *on)
 }
 
 static gboolean
+parse_list (const char *words, const char *value)
+{
+  g_auto (GStrv) list = g_strsplit (value, ",", 0);
+  g_auto (GStrv) known = g_strsplit (words, "|", 0);
+
+  for (guint i = 0; list[i] != NULL; i++)
+    {
+      guint k = 0;
+
+      g_strstrip (list[i]);
+      while (known[k] != NULL && g_ascii_strcasecmp (known[k], list[i]) != 0)
+        k++;
+      if (known[k] == NULL && *list[i] != '\0')
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+parse_adb_port (const char *value)
+{
+  guint port;
+
+  return *value == '\0' || g_str_equal (value, "any") ||
+         (sim_parse_number (value, 10, &port) && port >= 1 && port <= G_MAXUINT16);
+}
+
+/* What may be given, as the end of a message. */
+static char *
+describe_type (const Switch *sw)
+{
+  switch ((guint) sw->type)
+    {
+    case T_BOOL:
+      return g_strdup ("give true or false");
+    case T_UINT:
+      return g_strdup ("give a whole number");
+    case T_OCTAL:
+      return g_strdup ("give an octal number");
+    case T_SECONDS:
+      return g_strdup ("give a number of seconds, forever or never");
+    case T_SCALE:
+      return g_strdup ("give a number above 0");
+    case T_ADB_PORT:
+      return g_strdup ("give a number from 1 to 65535, or any");
+    case T_LIST:
+      return g_strdup_printf ("give some of %s, separated by commas", sw->words);
+    default:
+      return g_strdup_printf ("give one of %s", sw->words);
+    }
+}
+
+static gboolean
+is_text (const Switch *sw)
+{
+  return sw->type == T_STRING || sw->type == T_LIST || sw->type == T_ADB_PORT;
+}
+
+static gboolean
 set_value (SimSettings *settings, const Switch *sw, const char *value, GError **error)
 {
   gpointer field = G_STRUCT_MEMBER_P (settings, sw->offset);
@@ -290,15 +294,21 @@ set_value (SimSettings *settings, const Switch *sw, const char *value, GError **
     case T_BOOL:
       return parse_bool (value, field);
     case T_UINT:
-      return parse_number (value, 10, field);
+      return sim_parse_number (value, 10, field);
     case T_OCTAL:
-      return parse_number (value, 8, field);
+      return sim_parse_number (value, 8, field);
     case T_SECONDS:
     case T_SCALE:
-      if (!sim_parse_seconds (value, &seconds) || (sw->type == T_SCALE && seconds <= 0))
+      if (!sim_parse_seconds (value, &seconds) ||
+          (sw->type == T_SCALE && (seconds <= 0 || seconds >= SIM_FOREVER)))
         return FALSE;
       *(double *) field = seconds;
       return TRUE;
+    case T_LIST:
+    case T_ADB_PORT:
+      if (sw->type == T_LIST ? !parse_list (sw->words, value) : !parse_adb_port (value))
+        return FALSE;
+      G_GNUC_FALLTHROUGH;
     case T_STRING:
       g_free (*(char **) field);
       *(char **) field = g_strdup (value);
@@ -306,7 +316,7 @@ set_value (SimSettings *settings, const Switch *sw, const char *value, GError **
     case T_WORD:
       return parse_word (sw->words, value, field);
     case T_FAULT:
-      return parse_fault (settings->faults, value, error);
+      return sim_fault_parse (settings->faults, value, error);
     default:
       g_assert_not_reached ();
     }
@@ -329,8 +339,12 @@ sim_settings_set (SimSettings *settings, const char *key, const char *value, GEr
   if (reason != NULL)
     g_propagate_error (error, reason);
   else
-    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "\"%s\" is no value for the switch %s%s%s", value,
-                 key, sw->words != NULL ? ", give one of " : "", sw->words != NULL ? sw->words : "");
+    {
+      g_autofree char *allowed = describe_type (sw);
+
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "\"%s\" is no value for the switch %s: %s", value,
+                   key, allowed);
+    }
   return FALSE;
 }
 
@@ -367,7 +381,7 @@ void
 sim_settings_free (SimSettings *settings)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (switches); i++)
-    if (switches[i].key != NULL && switches[i].type == T_STRING)
+    if (switches[i].key != NULL && is_text (&switches[i]))
       g_free (*(char **) G_STRUCT_MEMBER_P (settings, switches[i].offset));
   g_ptr_array_unref (settings->faults);
   g_free (settings);
@@ -391,29 +405,6 @@ sim_settings_describe (void)
                                 sw->words != NULL ? ")" : "", sw->help);
     }
   return g_string_free (out, FALSE);
-}
-
-SimFault *
-sim_settings_take_fault (SimSettings *settings, const char *command)
-{
-  for (guint i = 0; i < settings->faults->len; i++)
-    {
-      SimFault *fault = g_ptr_array_index (settings->faults, i);
-      SimFault *taken;
-
-      if (!g_pattern_match_simple (fault->pattern, command))
-        continue;
-      if (fault->times == 1)
-        return g_ptr_array_steal_index (settings->faults, i);
-      if (fault->times > 1)
-        fault->times--;
-      taken = g_new0 (SimFault, 1);
-      taken->pattern = g_strdup (fault->pattern);
-      taken->argument = g_strdup (fault->argument);
-      taken->kind = fault->kind;
-      return taken;
-    }
-  return NULL;
 }
 
 gboolean

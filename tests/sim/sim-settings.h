@@ -150,6 +150,7 @@ enum { SIM_ADB_PATH_AUTO, SIM_ADB_PATH_CACHE, SIM_ADB_PATH_DATA };
 enum { SIM_ADB_MISSING_OK, SIM_ADB_MISSING_ERROR };
 enum { SIM_ATI_ME3630, SIM_ATI_SIBLING };
 
+#define SIM_MAX_GARBAGE 1000000
 #define SIM_FOREVER 1e9 /* seconds of a duration given as "forever" or "never" */
 
 /* One answer spoilt on purpose: `fault=[Nx] PATTERN ACTION [ARGUMENT]`. */
@@ -180,6 +181,9 @@ gboolean sim_settings_set (SimSettings *settings, const char *key, const char *v
 gboolean sim_settings_set_pair (SimSettings *settings, const char *pair, GError **error);
 char *sim_settings_describe (void);
 
+/* "[Nx] PATTERN ACTION [ARGUMENT]" is added to @faults; "none" clears them. */
+gboolean sim_fault_parse (GPtrArray *faults, const char *value, GError **error);
+
 /* The next fault for @command (upper case), taken off where its count ends. Free with sim_fault_free(). */
 SimFault *sim_settings_take_fault (SimSettings *settings, const char *command);
 void sim_fault_free (SimFault *fault);
@@ -190,6 +194,9 @@ gboolean sim_list_has (const char *list, const char *word);
 
 /* Seconds as a decimal, "forever" or "never"; FALSE for anything else. */
 gboolean sim_parse_seconds (const char *text, double *seconds);
+
+/* A whole number that a guint holds, and nothing behind it. */
+gboolean sim_parse_number (const char *text, guint base, guint *number);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SimSettings, sim_settings_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SimFault, sim_fault_free)
