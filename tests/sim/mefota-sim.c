@@ -204,11 +204,7 @@ play (Program *program)
 {
   g_autoptr (GInputStream) input = NULL;
   g_autoptr (GDataInputStream) lines = NULL;
-  const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-  guint sources[G_N_ELEMENTS (signals)];
 
-  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
-    sources[i] = g_unix_signal_add (signals[i], on_signal, program);
   if (option_control)
     {
       input = g_unix_input_stream_new (STDIN_FILENO, FALSE);
@@ -217,9 +213,18 @@ play (Program *program)
     }
   if (!program->over)
     g_main_loop_run (program->loop);
-  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
-    g_source_remove (sources[i]);
   mefota_sim_stop (program->sim);
+}
+
+/* Before there is a link that only the program's own end takes away. */
+static void
+catch_signals (Program *program)
+{
+  const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+  signal (SIGPIPE, SIG_IGN);
+  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
+    g_unix_signal_add (signals[i], on_signal, program);
 }
 
 /* One that is closed would become the pty, and the events would go to whoever has the module open. */
@@ -241,7 +246,6 @@ run (int argc, char **argv)
   Program program = { .loop = loop, .sim = sim };
 
   setlocale (LC_ALL, "");
-  signal (SIGPIPE, SIG_IGN);
   context = make_options ();
   if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
     {
@@ -260,6 +264,7 @@ run (int argc, char **argv)
       g_printerr ("mefota-sim: %s\n", error->message);
       return 2;
     }
+  catch_signals (&program);
   if (!mefota_sim_start (sim, &error))
     {
       g_printerr ("mefota-sim: %s\n", error->message);
