@@ -66,8 +66,6 @@ test_scripts (void)
     { "on AT+X\nok\nawait open soon\n", "x.sim:3: await: \"soon\"" },
     { "on AT+X\nok\ngarbage -1\n", "x.sim:3: \"garbage -1\" is no line" },
     { "on AT+X\nok\ngarbage 4294967295\n", "x.sim:3: garbage: give at most" },
-    { "on boot\nnote up\non AT+X\nind START\n\non AT+Y\nok\n", "x.sim:3: the block \"on AT+X\" answers nothing" },
-    { "on at+x\nline 1\n", "x.sim:1: the block \"on AT+X\" answers nothing" },
   };
   g_autoptr (MefotaSim) sim = mefota_sim_new ();
 

@@ -246,8 +246,11 @@ test_script (void)
   g_assert_true (mefota_sim_add_script (client->sim,
                                         "set model=OTHER\non AT+HELLO*\nline $firmware there\nhold here\nok\n"
                                         "on AT+FOTACTR\nok\nind START\nhold started\nfirmware V9\nraw 0d 0a 41\n"
-                                        "await AT+CGMM\nind SUCCESS_END\n",
+                                        "await AT+CGMM\nind SUCCESS_END\n"
+                                        "on AT+DEAF\nline heard\nwait 1\n",
                                         "z.sim", &error));
+  sim_client_send (client, "AT+DEAF");
+  sim_client_expect (client, "\r\nheard\r\n");
   ASK (client, "AT+CGMM", "\r\nOTHER\r\n\r\nOK\r\n");
   sim_client_send (client, "AT+HELLO=1");
   sim_client_expect (client, "\r\nME3630C1CV2.0B06 there\r\n");

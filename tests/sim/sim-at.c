@@ -48,6 +48,16 @@ sim_at_final (MefotaSim *self, const char *final)
   sim_at_next (self);
 }
 
+/* Never answers it. */
+void
+sim_at_leave (MefotaSim *self)
+{
+  if (!self->busy)
+    return;
+  command_over (self);
+  sim_at_next (self);
+}
+
 /* `AT+A;+B="x;y"` as AT+A and AT+B="x;y". */
 static GPtrArray *
 split_line (const char *line)

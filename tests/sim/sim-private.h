@@ -126,6 +126,7 @@ void sim_mute (MefotaSim *self);
 void sim_at_received (MefotaSim *self, const guint8 *bytes, gsize length);
 void sim_at_reset (MefotaSim *self);
 void sim_at_final (MefotaSim *self, const char *final);
+void sim_at_leave (MefotaSim *self);
 void sim_at_next (MefotaSim *self);
 
 /* sim-commands.c */

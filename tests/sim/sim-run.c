@@ -56,6 +56,18 @@ run_end (SimRun *run)
     run_unref (run);
 }
 
+/* Its last step is done. A command that it has not answered stays unanswered, and is in the next one's way no longer. */
+static void
+run_finish (SimRun *run)
+{
+  MefotaSim *self = run->sim;
+  guint serial = run->serial;
+
+  run_end (run);
+  if (serial != 0 && serial == self->serial)
+    sim_at_leave (self);
+}
+
 /* $next and the like. */
 static char *
 expand (SimRun *run, const char *text)
@@ -362,7 +374,7 @@ do_step (SimRun *run, const SimStep *step)
       apply (run, step->text);
       return TRUE;
     case SIM_STEP_END:
-      run_end (run);
+      run_finish (run);
       return FALSE;
     case SIM_STEP_OK:
     case SIM_STEP_ERROR:
@@ -389,7 +401,7 @@ run_continue (SimRun *run)
     if (!do_step (run, g_ptr_array_index (run->block->steps, run->pos++)))
       break;
   if (!run->over && run->wait == WAIT_NONE && run->pos == run->block->steps->len)
-    run_end (run);
+    run_finish (run);
   run_unref (held);
 }
 

@@ -185,7 +185,6 @@ typedef struct
   SimScript *script;
   SimSettings *scratch; /* shows whether a switch takes its value */
   SimBlock *block;
-  guint block_line;
 } Parser;
 
 static gboolean
@@ -214,24 +213,6 @@ check_step (const Parser *parser, const SimStep *step, GError **error)
   if (limit == NULL || sim_parse_seconds (limit + 1, &seconds))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "await: \"%s\" is no number of seconds", limit + 1);
-  return FALSE;
-}
-
-/* A command that is never answered blocks all that follow: that is fault silent's business, not a slip's. */
-static gboolean
-check_block (const Parser *parser, GError **error)
-{
-  if (parser->block == NULL || !g_str_has_prefix (parser->block->name, "AT"))
-    return TRUE;
-  for (guint i = 0; i < parser->block->steps->len; i++)
-    {
-      const SimStep *step = g_ptr_array_index (parser->block->steps, i);
-
-      if (step->kind == SIM_STEP_OK || step->kind == SIM_STEP_ERROR || step->kind == SIM_STEP_CME)
-        return TRUE;
-    }
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               "the block \"on %s\" answers nothing: it needs ok, error or cme", parser->block->name);
   return FALSE;
 }
 
@@ -273,30 +254,21 @@ sim_script_parse (const char *text, const char *name, GError **error)
   g_autoptr (SimScript) script = g_new0 (SimScript, 1);
   g_autoptr (SimSettings) scratch = sim_settings_new ();
   g_auto (GStrv) lines = g_strsplit (text, "\n", 0);
-  Parser parser = { script, scratch, NULL, 0 };
+  Parser parser = { script, scratch, NULL };
 
   script->blocks = g_ptr_array_new_with_free_func ((GDestroyNotify) sim_block_unref);
   script->settings = g_ptr_array_new_with_free_func (g_free);
-  for (guint i = 0;; i++)
+  for (guint i = 0; lines[i] != NULL; i++)
     {
-      char *line = lines[i] != NULL ? g_strstrip (lines[i]) : NULL;
-      gboolean begins = line == NULL || g_str_has_prefix (line, "on ");
+      char *line = g_strstrip (lines[i]);
 
-      if (begins && !check_block (&parser, error))
-        {
-          g_prefix_error (error, "%s:%u: ", name, parser.block_line);
-          return NULL;
-        }
-      if (line == NULL)
-        return g_steal_pointer (&script);
-      if (begins)
-        parser.block_line = i + 1;
       if (*line != '\0' && *line != '#' && !parse_line (&parser, line, error))
         {
           g_prefix_error (error, "%s:%u: ", name, i + 1);
           return NULL;
         }
     }
+  return g_steal_pointer (&script);
 }
 
 SimScript *
@@ -320,7 +292,8 @@ sim_script_describe (void)
                       "  set KEY=VALUE      before the first block: a switch, from the start\n"
                       "  on AT+FOTACTR      a block: what the module does on that command; the lines below it are\n"
                       "                     its steps, to the next `on`. It replaces the built-in block of that\n"
-                      "                     name. A name may end in *. A block for a command must answer it.\n"
+                      "                     name. A name may end in *. A command that it does not\n"
+                      "                     answer stays without an answer.\n"
                       "  on question        ... when the module asks by itself (control command question)\n"
                       "  on boot            ... after every boot\n\n"
                       "Steps (in texts $next is the version to come, $firmware the running one, $question how the\n"
