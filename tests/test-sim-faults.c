@@ -28,8 +28,11 @@ test_looks (void)
     LOOK ("ok-tail=nul", "\r\n+FOTAIP: 0\r\n\r\nOK\0\r\n+FOTAIND: DOWNLOADING:25%\r\n"),
     LOOK ("blank-lines=1", "\r\n\r\n+FOTAIP: 0\r\n\r\n\r\nOK\r\n\r\n\r\n+FOTAIND: DOWNLOADING:25%\r\n"),
     LOOK ("spacing=none", "\r\n+FOTAIP:0\r\n\r\nOK\r\n\r\n+FOTAIND:DOWNLOADING:25%\r\n"),
-    LOOK ("spacing=many", "\r\n+FOTAIP:   0  \r\n\r\nOK\r\n\r\n+FOTAIND:   DOWNLOADING:25%  \r\n"),
-    LOOK ("spacing=before", "\r\n+FOTAIP : 0\r\n\r\nOK\r\n\r\n+FOTAIND : DOWNLOADING:25%\r\n"),
+    LOOK ("spacing=one", "\r\n+FOTAIP: 0\r\n\r\nOK\r\n\r\n+FOTAIND: DOWNLOADING: 25%\r\n"),
+    LOOK ("repeat-ind=1", "\r\n+FOTAIP: 0\r\n\r\nOK\r\n\r\n+FOTAIND: DOWNLOADING:25%\r\n"
+                          "\r\n+FOTAIND: DOWNLOADING:25%\r\n"),
+    LOOK ("spacing=many", "\r\n+FOTAIP:   0  \r\n\r\nOK\r\n\r\n+FOTAIND:   DOWNLOADING:   25%  \r\n"),
+    LOOK ("spacing=before", "\r\n+FOTAIP : 0\r\n\r\nOK\r\n\r\n+FOTAIND : DOWNLOADING : 25%\r\n"),
     LOOK ("case=lower", "\r\n+fotaip: 0\r\n\r\nOK\r\n\r\n+fotaind: downloading:25%\r\n"),
     LOOK ("colon=utf8", "\r\n+FOTAIP: 0\r\n\r\nOK\r\n\r\n+FOTAIND: DOWNLOADING\xef\xbc\x9a" "25%\r\n"),
     LOOK ("colon=gbk-all", "\r\n+FOTAIP: 0\r\n\r\nOK\r\n\r\n+FOTAIND\xa3\xba DOWNLOADING\xa3\xba" "25%\r\n"),
@@ -48,7 +51,7 @@ test_looks (void)
       g_test_message ("%s", looks[i].set);
       sim_client_send (client, "AT+FOTAPOLLEN?");
       sim_client_await (client, "tx OK");
-      sim_client_control (client, "urc +FOTAIND: DOWNLOADING:25%");
+      sim_client_control (client, "ind DOWNLOADING:25%");
       while (client->in->len < looks[i].length)
         sim_client_turn (client, looks[i].set, &deadline);
       g_assert_cmpmem (client->in->str, client->in->len, looks[i].answer, looks[i].length);
@@ -74,6 +77,12 @@ test_answers (void)
                              "\r\nANOTHER\r\n\r\nOK\r\n\r\nME3630C1CV2.0B06\r\n");
   g_assert_null (strstr (client->in->str, "OK"));
   sim_client_expect (client, "\r\nME3630C1CV2.0B06\r\n\r\nOK\r\n\r\nME3630\r\n\r\nOK\r\n");
+  sim_client_set (client, "fault=1x AT+CGMR final +CMS ERROR: 500");
+  sim_client_set (client, "fault=1x AT+CGMR twice");
+  sim_client_send (client, "AT+CGMR");
+  sim_client_expect (client, "\r\n+CMS ERROR: 500\r\n");
+  sim_client_send (client, "AT+CGMR");
+  sim_client_expect (client, "\r\nME3630C1CV2.0B06\r\n\r\nOK\r\n\r\nOK\r\n");
   sim_client_set (client, "fault=AT* hangup");
   sim_client_send (client, "AT");
   sim_client_await_hangup (client);
@@ -208,6 +217,32 @@ test_package (void)
   sim_client_await (client, "silent");
   sim_client_await (client, "done AT+ZCOMUPDATE");
   g_assert_cmpstr (mefota_sim_get_firmware (client->sim), ==, "ME3630C1CV2.0B07");
+}
+
+/* However it is written, data may come after it. */
+static void
+test_prompts (void)
+{
+  static const struct { const char *set; const char *prompt; } prompts[] = {
+    { "prompt=guide", "\r\n> " }, { "prompt=bare", "> " },      { "prompt=tight", "\r\n>" },
+    { "prompt=line", "\r\n> \r\n" }, { "prompt=none", "" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (prompts); i++)
+    {
+      g_autofree char *answer = g_strconcat (prompts[i].prompt, "\r\nOK\r\n", NULL);
+      g_autoptr (SimClient) client = quiet_client (prompts[i].set);
+      gint64 deadline = 0;
+
+      g_test_message ("%s", prompts[i].set);
+      sim_client_set (client, "wiring=uart");
+      sim_client_send (client, "AT+ZCOMWRT=3");
+      sim_client_await (client, "prompt");
+      sim_client_write (client, "abc", 3);
+      while (client->in->len < strlen (answer))
+        sim_client_turn (client, answer, &deadline);
+      g_assert_cmpstr (client->in->str, ==, answer);
+    }
 }
 
 /* A piece that went wrong voids the whole package until AT+ZCOMDEL. */
@@ -362,6 +397,7 @@ main (int argc, char **argv)
   g_test_add_func ("/sim/hangup", test_hangup);
   g_test_add_func ("/sim/fail-words", test_fail_words);
   g_test_add_func ("/sim/package/whole", test_package);
+  g_test_add_func ("/sim/package/prompts", test_prompts);
   g_test_add_func ("/sim/package/faults", test_package_faults);
   g_test_add_func ("/sim/package/pace", test_pace);
   g_test_add_data_func ("/sim/program/term", GINT_TO_POINTER (TRUE), test_program);

@@ -188,9 +188,11 @@ test_polled (void)
   sim_client_await (client, "answer timeout");
   sim_client_expect (client, "\r\n+FOTAIND: FAIL_WAIT_TIMEOUT\r\n");
   sim_client_set (client, "question-word=NEW_VERSION");
+  sim_client_set (client, "confirm-word=SUCCESS CONFIRM");
   sim_client_control (client, "question");
   sim_client_expect (client, "\r\n+FOTAIND: NEW_VERSION\r\n");
   ASK (client, "AT+FOTACTR=1", "\r\nOK\r\n");
+  sim_client_expect (client, "\r\n+FOTAIND: SUCCESS CONFIRM\r\n");
   expect_download (client);
 }
 
@@ -267,6 +269,38 @@ test_script (void)
   sim_client_expect (client, "OK\r\n\r\n+FOTAIND: SUCCESS_END\r\n");
 }
 
+/* Powered down, it comes back only if somebody sees to it. */
+static void
+test_turned_off (void)
+{
+  g_autoptr (SimClient) client = quiet_client (NULL);
+
+  ASK (client, "AT+ZTURNOFF", "\r\nOK\r\n");
+  sim_client_await_hangup (client);
+  sim_client_control (client, "status");
+  g_assert_nonnull (strstr (sim_client_await (client, "status"), "power=down"));
+  sim_client_control (client, "return");
+  sim_client_await (client, "ready");
+}
+
+/* The module is up again between its two restarts, and still runs the old version. */
+static void
+test_late_version (void)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("MEFOTA_SIM_SCRIPTS"), "late-version.sim", NULL);
+  g_autofree char *line = g_strconcat ("script ", path, NULL);
+  g_autoptr (SimClient) client = quiet_client ("wiring=uart");
+
+  sim_client_control (client, line);
+  sim_client_send (client, "AT+FOTACTR");
+  sim_client_expect (client, "UPDATING\r\n");
+  sim_client_await (client, "ready");
+  g_assert_cmpstr (mefota_sim_get_firmware (client->sim), ==, "ME3630C1CV2.0B06");
+  sim_client_await (client, "silent");
+  sim_client_await (client, "ready");
+  g_assert_cmpstr (mefota_sim_get_firmware (client->sim), ==, "ME3630C1CV2.0B07");
+}
+
 /* Every shipped script is one, and ends its upgrade with the new version. */
 static void
 test_shipped_scripts (void)
@@ -324,6 +358,8 @@ main (int argc, char **argv)
   g_test_add_func ("/sim/unasked", test_unasked);
   g_test_add_func ("/sim/reopen", test_reopen);
   g_test_add_func ("/sim/script", test_script);
+  g_test_add_func ("/sim/turned-off", test_turned_off);
+  g_test_add_func ("/sim/late-version", test_late_version);
   g_test_add_func ("/sim/shipped-scripts", test_shipped_scripts);
   g_test_add_func ("/sim/flood", test_flood);
   return g_test_run ();

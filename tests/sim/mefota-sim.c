@@ -184,7 +184,7 @@ make_options (void)
                           "  mefota-sim --wiring uart --pace 115200 --set boot-noise=zready --events\n"
                           "  mefota-sim --set fail=FAIL_VERIFY --set lose-last=true --control\n\n"
                           "Shipped scripts (--script NAME), in " MEFOTA_PKGDATADIR "/sim: network, polled,\n"
-                          "serial and adb (built in), power-cut, sibling, sloppy.\n\n"
+                          "serial and adb (built in), late-version, power-cut, sibling, sloppy.\n\n"
                           "The first line it prints is \"port PATH\": open that as you would open the module's\n"
                           "AT port.\n\n"
                           "SWITCHES (--set KEY=VALUE, `set KEY=VALUE` in a script or by --control; default shown)\n\n"

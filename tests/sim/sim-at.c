@@ -43,6 +43,8 @@ sim_at_final (MefotaSim *self, const char *final)
     return;
   inject (self, SIM_PLACE_INSIDE);
   send_result (self, final);
+  if (self->fault != NULL && self->fault->kind == SIM_FAULT_TWICE)
+    send_result (self, final);
   inject (self, SIM_PLACE_AFTER);
   command_over (self);
   sim_at_next (self);
@@ -167,8 +169,12 @@ answer_with_fault (MefotaSim *self)
       sim_send_line (self, self->fault->argument, FALSE);
       sim_at_final (self, "OK");
       break;
+    case SIM_FAULT_FINAL:
+      sim_at_final (self, self->fault->argument);
+      break;
     case SIM_FAULT_LATE:
     case SIM_FAULT_CUT:
+    case SIM_FAULT_TWICE:
     default:
       answer (self);
       break;

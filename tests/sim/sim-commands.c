@@ -167,6 +167,13 @@ run_zrst (MefotaSim *self, SimOp op, const char *args, SimReply *reply)
 }
 
 static SimReplyKind
+run_zturnoff (MefotaSim *self, SimOp op, const char *args, SimReply *reply)
+{
+  reply->reboot = SIM_FOREVER;
+  return SIM_REPLY_OK;
+}
+
+static SimReplyKind
 run_ipr (MefotaSim *self, SimOp op, const char *args, SimReply *reply)
 {
   if (op == SIM_OP_READ)
@@ -241,6 +248,7 @@ static const struct
   { "+ZPAS", run_zpas, SIM_OP_READ },
   { "+CFUN", run_cfun, SIM_OP_SET | SIM_OP_READ },
   { "+ZRST", run_zrst, SIM_OP_BARE },
+  { "+ZTURNOFF", run_zturnoff, SIM_OP_BARE },
   { "+IPR", run_ipr, SIM_OP_SET | SIM_OP_READ },
   { "+IFC", run_ifc, SIM_OP_SET | SIM_OP_READ },
   { "+ZADSET", run_zadset, SIM_OP_SET | SIM_OP_READ },

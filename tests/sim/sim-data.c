@@ -52,7 +52,9 @@ on_connect (gpointer user_data)
 static gboolean
 on_prompt (gpointer user_data)
 {
+  static const char *const prompts[] = { "\r\n> ", "> ", "\r\n>", "\r\n> \r\n", "\r\n> ", "" };
   MefotaSim *self = user_data;
+  const char *prompt = prompts[self->settings->prompt];
 
   self->data_source = 0;
   self->input_cr = FALSE;
@@ -66,11 +68,8 @@ on_prompt (gpointer user_data)
       self->data_stage = SIM_DATA_BYTES;
       sim_port_expect (self->port, self->piece_left);
     }
-  if (self->settings->prompt != SIM_PROMPT_NONE)
-    {
-      sim_event (self, "prompt %u %" G_GSIZE_FORMAT, self->pieces, self->piece_size);
-      sim_send_bytes (self, (const guint8 *) "\r\n> ", 4);
-    }
+  sim_event (self, "prompt %u %" G_GSIZE_FORMAT, self->pieces, self->piece_size);
+  sim_send_bytes (self, (const guint8 *) prompt, strlen (prompt));
   return G_SOURCE_REMOVE;
 }
 

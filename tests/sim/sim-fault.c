@@ -14,6 +14,7 @@ static const struct
 } actions[] = {
   { "ok", '-' },     { "error", '-' },   { "cme", 't' },  { "silent", '-' }, { "late", 's' },
   { "hangup", '-' }, { "garbage", '-' }, { "line", 't' }, { "cut", '-' },
+  { "twice", '-' },  { "final", 't' },
 };
 
 void

@@ -55,21 +55,31 @@ blanks (const SimSettings *settings, guint count, const char **before, const cha
     }
 }
 
-/* `+NAME: rest` with its blanks as the switch wants them. */
+/* `+NAME: rest` with its blanks as the switch wants them, and the words behind +FOTAIND as well: the guide writes both
+ * `DOWNLOADING:25%` and `DOWNLOADING: 25%`. */
 static char *
 respace (const SimSettings *settings, guint count, const char *text)
 {
   const char *colon = strchr (text, ':');
-  const char *rest = colon + 1;
+  const char *second = g_str_has_prefix (text, "+FOTAIND:") ? strchr (colon + 1, ':') : NULL;
   const char *before;
   const char *behind;
   const char *between = blanks (settings, count, &before, &behind);
+  g_autoptr (GString) out = g_string_new (NULL);
 
   if (between == NULL)
     return g_strdup (text);
-  while (*rest == ' ')
-    rest++;
-  return g_strdup_printf ("%.*s%s:%s%s%s", (int) (colon - text), text, before, between, rest, behind);
+  for (const char *c = text; *c != '\0'; c++)
+    if (c == colon || c == second)
+      {
+        g_string_append_printf (out, "%s:%s", before, between);
+        while (c[1] == ' ')
+          c++;
+      }
+    else
+      g_string_append_c (out, *c);
+  g_string_append (out, behind);
+  return g_string_free (g_steal_pointer (&out), FALSE);
 }
 
 static void

@@ -105,7 +105,8 @@ sim_indication (MefotaSim *self, const char *word)
   if (last && self->settings->lose_last)
     sim_event (self, "lost %s", line);
   else
-    sim_send_urc (self, line);
+    for (guint i = 0; i <= self->settings->repeat_ind; i++)
+      sim_send_urc (self, line);
   if (last)
     {
       self->settings->hangup_after_ind = 0;
@@ -481,7 +482,10 @@ sim_run_answer (MefotaSim *self, gboolean allow)
   sim_event (self, "answer %d", allow ? 1 : 0);
   if (allow)
     {
-      run_continue (self->upgrade);
+      if (*self->settings->confirm_word != '\0')
+        sim_indication (self, self->settings->confirm_word);
+      if (self->upgrade != NULL)
+        run_continue (self->upgrade);
       return;
     }
   if (!self->settings->quiet_refusal)

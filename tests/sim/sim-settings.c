@@ -73,7 +73,7 @@ static const Switch switches[] = {
   { "tight", T_BOOL, AT (tight), "false", NULL, "only one line end between two lines of a reply" },
   { "ok-tail", T_WORD, AT (ok_tail), "eol", "eol|none|nul", "what follows the final result" },
   { "spacing", T_WORD, AT (spacing), "guide", "guide|none|one|many|tab|odd|before",
-    "blanks around the colon of +NAME: lines; odd takes each in turn" },
+    "blanks around the colon of +NAME: lines, and the second one of +FOTAIND; odd takes each in turn" },
   { "case", T_WORD, AT (letter_case), "guide", "guide|lower|upper", "letters of +NAME: lines" },
   { "colon", T_WORD, AT (colon), "ascii", "ascii|utf8|gbk|utf8-all|gbk-all",
     "full-width colon in +FOTAIND lines: the second one, or all" },
@@ -107,11 +107,15 @@ static const Switch switches[] = {
   { "mute", T_SECONDS, AT (mute), "0", NULL, "scaled: deaf and dumb for so long from now, or forever; 0 ends it" },
   { "delay", T_SECONDS, AT (delay), "0", NULL, "scaled: before every answer" },
   { "fault", T_FAULT, AT (faults), "none", NULL,
-    "[Nx] PATTERN ACTION: ok, error, cme X, silent, late S, hangup, garbage, line X, cut; none clears all" },
+    "[Nx] PATTERN ACTION, instead of the answer to the next N (all without Nx) commands that match PATTERN:\n"
+    "      ok, error, cme X, final X (another final result), silent, hangup, garbage, line X (X and OK): and\n"
+    "      nothing is done; late S (scaled), cut (no final result), twice (two of them): it is done.\n"
+    "      The first that matches counts; none clears all" },
   { "hangup-after-ind", T_UINT, AT (hangup_after_ind), "0", NULL, "hang up after the Nth indication" },
   { "hangup-after-data", T_UINT, AT (hangup_after_data), "0", NULL, "hang up after N bytes of the package" },
   { "hangup-kind", T_WORD, AT (hangup_kind), "reboot", "reboot|link", "link: the module itself runs on meanwhile" },
   { "hangup-return", T_SECONDS, AT (hangup_return), "5", NULL, "scaled: back after so long, or never" },
+  { "repeat-ind", T_UINT, AT (repeat_ind), "0", NULL, "every indication comes so many times more" },
   { "lose-last", T_BOOL, AT (lose_last), "false", NULL, "the last indication before a reboot is never sent" },
   { "return-late", T_SECONDS, AT (return_late), "0", NULL, "scaled: added to every reboot, or never" },
   { "return-firmware", T_STRING, AT (return_firmware), "", NULL, "version after an upgrade, whatever was asked for" },
@@ -127,10 +131,14 @@ static const Switch switches[] = {
   { "fail-at", T_STRING, AT (fail_at), "", NULL,
     "the indication it comes instead of; by default where the guide's words have their place" },
   { "question-word", T_STRING, AT (question_word), "NEED_CONFIRM", NULL, "how the module asks ($question)" },
+  { "confirm-word", T_STRING, AT (confirm_word), "", NULL,
+    "indication behind the OK to AT+FOTACTR=1, e.g. SUCCESS CONFIRM (guide 3.1)" },
   { "quiet-refusal", T_BOOL, AT (quiet_refusal), "false", NULL, "no FAIL_CONFIRM and no FAIL_WAIT_TIMEOUT" },
 
   HEADING ("Package over the UART (AT+ZCOMWRT)"),
-  { "prompt", T_WORD, AT (prompt), "guide", "guide|connect|none", "\"> \"; \"> \" and later CONNECT; nothing" },
+  { "prompt", T_WORD, AT (prompt), "guide", "guide|bare|tight|line|connect|none",
+    "\"> \" on a new line; without a line end before it; without the blank; with a line end behind it; \"> \" and\n"
+    "      later CONNECT; nothing" },
   { "prompt-delay", T_SECONDS, AT (prompt_delay), "0", NULL, "scaled: before the prompt; bytes sent earlier are lost" },
   { "connect-delay", T_SECONDS, AT (connect_delay), "3", NULL, "scaled: from the prompt to CONNECT" },
   { "final-delay", T_SECONDS, AT (final_delay), "0", NULL, "scaled: from the last byte of a piece to its OK" },

@@ -93,6 +93,8 @@ typedef struct
   char *fail;
   char *fail_at;
   char *question_word;
+  char *confirm_word;
+  guint repeat_ind;
   gboolean quiet_refusal;
   /* package data */
   guint prompt;
@@ -141,7 +143,7 @@ enum { SIM_ECHO_ON, SIM_ECHO_OFF, SIM_ECHO_KEEP };
 enum { SIM_NOISE_NONE, SIM_NOISE_ZREADY, SIM_NOISE_MATREADY, SIM_NOISE_GARBAGE, SIM_NOISE_ALL };
 enum { SIM_HANGUP_REBOOT, SIM_HANGUP_LINK };
 enum { SIM_WRONG_BAUD_GARBAGE, SIM_WRONG_BAUD_SILENCE };
-enum { SIM_PROMPT_GUIDE, SIM_PROMPT_CONNECT, SIM_PROMPT_NONE };
+enum { SIM_PROMPT_GUIDE, SIM_PROMPT_BARE, SIM_PROMPT_TIGHT, SIM_PROMPT_LINE, SIM_PROMPT_CONNECT, SIM_PROMPT_NONE };
 enum { SIM_REFUSE_START, SIM_REFUSE_END };
 enum { SIM_ADB_TAKES, SIM_ADB_SILENT, SIM_ADB_AUTH, SIM_ADB_STREAMS };
 enum { SIM_ADB_FAULT_NONE, SIM_ADB_FAULT_CUT, SIM_ADB_FAULT_VANISH, SIM_ADB_FAULT_STALL, SIM_ADB_FAULT_FULL };
@@ -165,6 +167,8 @@ typedef enum
   SIM_FAULT_GARBAGE, /* bytes that are no answer */
   SIM_FAULT_LINE,    /* ARGUMENT as the information line instead of the module's own, and OK */
   SIM_FAULT_CUT,     /* the normal information lines, but no final result */
+  SIM_FAULT_TWICE,   /* the normal answer, its final result twice */
+  SIM_FAULT_FINAL,   /* ARGUMENT as the final result, nothing is done */
 } SimFaultKind;
 
 typedef struct
