@@ -38,6 +38,7 @@ struct _MefotaLink
   gint64 opened_at, identified_at;
 
   GCancellable *identifying; /* NULL: its identity is not being read */
+  gboolean interrupted;      /* ... because it did not answer something */
   char *version;             /* as it was read last */
 
   gboolean watching;
@@ -157,6 +158,7 @@ mefota_link_identify (MefotaLink *self)
 {
   if (self->channel == NULL || self->identifying != NULL)
     return;
+  self->interrupted = FALSE;
   self->identifying = g_cancellable_new ();
   mefota_identity_ask_async (self->channel, self->profiles, self->timeouts.command, self->timeouts.probe,
                              self->identifying, on_identified, g_object_ref (self));
@@ -191,8 +193,12 @@ on_synced (GObject *source, GAsyncResult *result, gpointer data)
   mefota_timer_stop (&self->rate_timer);
   mefota_timer_stop (&self->silence_timer);
   self->expected_data = 0;
-  if (self->state == MEFOTA_LINK_UP)
-    return; /* it was only slow */
+  if (self->state == MEFOTA_LINK_UP) /* it was only slow */
+    {
+      if (self->interrupted)
+        mefota_link_identify (self);
+      return;
+    }
   if (self->rate != self->baud)
     g_message ("%s: the module answers at %u baud instead of %u", self->name, self->rate, self->baud);
   g_signal_emit (self, signals[ANSWERS], 0);
@@ -203,6 +209,7 @@ on_synced (GObject *source, GAsyncResult *result, gpointer data)
 static void
 begin_probing (MefotaLink *self)
 {
+  self->interrupted = self->interrupted || self->identifying != NULL;
   stop_identifying (self);
   mefota_timer_stop (&self->rate_timer);
   if (self->expected_data > 0)

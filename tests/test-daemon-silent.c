@@ -84,6 +84,34 @@ test_few_commands (void)
   g_assert_cmpstr (daemon_get_string (f, "m0", "Manufacturer"), ==, "");
 }
 
+static void
+on_called (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+
+  *(gboolean *) data = TRUE;
+}
+
+/* A command whose time is over interrupts the reading of the module behind it: that goes on, as it was only slow. */
+static void
+test_refresh_behind_silence (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", NULL, "[timeouts]\ncommand=20\nprobe=2\n");
+  SimProcess *sim = lab_sim (f, 0);
+  gboolean called = FALSE;
+
+  sim_control (sim, "set fault=1x AT+CSQ silent");
+  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota",
+                          "SendCommand", g_variant_new ("(su)", "AT+CSQ", 200), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL,
+                          on_called, &called);
+  sim_await (sim, "rx AT+CSQ");
+  sim_control (sim, "firmware " NEW_VERSION);
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  g_assert_true (called);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "FirmwareVersion"), ==, NEW_VERSION);
+  g_assert_cmpuint (lab_count (f, "m0", "Finished"), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -91,5 +119,6 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/silent/methods", test_methods);
   g_test_add_func ("/daemon/silent/upgrade-on-uart", test_upgrade_on_uart);
   g_test_add_func ("/daemon/silent/few-commands", test_few_commands);
+  g_test_add_func ("/daemon/silent/refresh-behind-silence", test_refresh_behind_silence);
   return g_test_run ();
 }
