@@ -74,9 +74,11 @@ record_known (MefotaModule *self, GVariant *known, GVariantDict *dict)
     g_warning ("%s: what is known of the module cannot be recorded: %s", self->id, error->message);
 }
 
-/* Of @lost, bits of MefotaSetting, stays known what it was set to. */
+#define BIT(setting) (1u << (setting))
+
+/* Of @others, bits of MefotaSetting, stays known what it was set to. */
 static void
-remember (MefotaModule *self, guint lost)
+remember (MefotaModule *self, guint others)
 {
   g_autoptr (GVariant) known = NULL;
   const MefotaSettings *s = self->settings;
@@ -88,12 +90,12 @@ remember (MefotaModule *self, guint lost)
   g_variant_dict_init (&dict, known);
   if (self->identity->version[0] != '\0')
     g_variant_dict_insert (&dict, "version", "s", self->identity->version);
-  if (s->server[0] != '\0' && (lost & 1 << MEFOTA_SETTING_SERVER) == 0)
+  if (s->server[0] != '\0' && (others & BIT (MEFOTA_SETTING_SERVER)) == 0)
     {
       g_variant_dict_insert (&dict, "server", "s", s->server);
       g_variant_dict_insert (&dict, "port", "q", s->port);
     }
-  if (s->polling_known && (lost & 1 << MEFOTA_SETTING_POLLING) == 0)
+  if (s->polling_known && (others & BIT (MEFOTA_SETTING_POLLING)) == 0)
     g_variant_dict_insert (&dict, "polling", "b", s->polling);
   if (s->polling_known)
     g_variant_dict_insert (&dict, "polling-in-force", "b", self->polling_in_force);
@@ -107,12 +109,13 @@ on_restored (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (MefotaModule) self = data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (MefotaSettings) settings = mefota_settings_write_finish (result, &error);
+  MefotaSetting written;
+  g_autoptr (MefotaSettings) settings = mefota_settings_write_finish (result, &written, &error);
 
   if (settings != NULL)
     {
       take_settings (self, g_steal_pointer (&settings));
-      remember (self, 0);
+      remember (self, ~BIT (written)); /* another may be lost still */
       mefota_module_show (self);
     }
   else if (error->domain == MEFOTA_ERROR)
@@ -159,9 +162,9 @@ find_lost (MefotaModule *self, const MefotaSettings *wanted)
   guint lost = 0;
 
   if (g_ascii_strcasecmp (wanted->server, s->server) != 0 || wanted->port != s->port)
-    lost |= 1 << MEFOTA_SETTING_SERVER;
+    lost |= BIT (MEFOTA_SETTING_SERVER);
   if (wanted->polling != s->polling)
-    lost |= 1 << MEFOTA_SETTING_POLLING;
+    lost |= BIT (MEFOTA_SETTING_POLLING);
   return lost;
 }
 
@@ -171,9 +174,9 @@ mend_settings (MefotaModule *self, const MefotaSettings *wanted)
   guint lost = find_lost (self, wanted);
   g_autofree char *server = g_strdup_printf ("AT+FOTAIP=%s,%u", wanted->server, wanted->port);
 
-  if ((lost & 1 << MEFOTA_SETTING_SERVER) != 0)
+  if ((lost & BIT (MEFOTA_SETTING_SERVER)) != 0)
     put_back (self, MEFOTA_SETTING_SERVER, wanted, server);
-  if ((lost & 1 << MEFOTA_SETTING_POLLING) != 0)
+  if ((lost & BIT (MEFOTA_SETTING_POLLING)) != 0)
     put_back (self, MEFOTA_SETTING_POLLING, wanted, wanted->polling ? "AT+FOTAPOLLEN=1" : "AT+FOTAPOLLEN=0");
 }
 
@@ -305,14 +308,15 @@ on_setting_written (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GTask) task = data;
   MefotaModule *self = g_task_get_source_object (task);
   g_autoptr (GError) error = NULL;
-  MefotaSettings *settings = mefota_settings_write_finish (result, &error);
+  MefotaSetting written;
+  MefotaSettings *settings = mefota_settings_write_finish (result, &written, &error);
 
   if (settings == NULL)
     mefota_module_return_error (task, g_steal_pointer (&error));
   else
     {
       take_settings (self, settings);
-      remember (self, 0);
+      remember (self, ~BIT (written));
       mefota_module_show (self);
       g_task_return_boolean (task, TRUE);
     }

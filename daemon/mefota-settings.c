@@ -379,7 +379,10 @@ mefota_settings_write_async (MefotaAtChannel *channel, const MefotaProfile *prof
 }
 
 MefotaSettings *
-mefota_settings_write_finish (GAsyncResult *result, GError **error)
+mefota_settings_write_finish (GAsyncResult *result, MefotaSetting *written, GError **error)
 {
+  const Writing *writing = g_task_get_task_data (G_TASK (result));
+
+  *written = writing->setting;
   return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -50,6 +50,6 @@ typedef enum
 void mefota_settings_write_async (MefotaAtChannel *channel, const MefotaProfile *profile, MefotaSetting setting,
                                   const MefotaSettings *wanted, guint timeout_ms, GCancellable *cancellable,
                                   GAsyncReadyCallback callback, gpointer user_data);
-MefotaSettings *mefota_settings_write_finish (GAsyncResult *result, GError **error);
+MefotaSettings *mefota_settings_write_finish (GAsyncResult *result, MefotaSetting *written, GError **error);
 
 G_END_DECLS

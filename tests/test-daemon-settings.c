@@ -306,6 +306,28 @@ test_restore (gconstpointer restore)
   lab_check_properties (f, "m0");
 }
 
+/* One of the two is not taken back: it is still what the module should be set to, after its next restart too. */
+static void
+test_restore_one (gconstpointer set)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  ok (f, "SetServer", server ("10.0.0.9", 99));
+  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
+  sim_control (sim, "set lose-settings=server,polling");
+  sim_control (sim, "set fault=1x AT+FOTAPOLLEN=1 error");
+  ok (f, "Restart", NULL);
+  daemon_await_state (f, "m0", "absent");
+  lab_await_log (f, "could not be put back");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99 && !daemon_get_number (f, "m0", "PollingEnabled"));
+  if (set != NULL)
+    ok (f, "SetServer", server ("10.0.0.10", 99));
+  ok (f, "Restart", NULL);
+  daemon_await_state (f, "m0", "absent");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
+}
+
 /* What it was set to before the daemon knew it is lost and put back like anything set through the daemon. */
 static void
 test_restore_found (gconstpointer upgrade)
@@ -492,6 +514,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/settings/refresh-silent", test_refresh_silent);
   g_test_add_data_func ("/daemon/settings/restore/true", "true", test_restore);
   g_test_add_data_func ("/daemon/settings/restore/false", "false", test_restore);
+  g_test_add_data_func ("/daemon/settings/restore/one", NULL, test_restore_one);
+  g_test_add_data_func ("/daemon/settings/restore/one-set", "set", test_restore_one);
   g_test_add_data_func ("/daemon/settings/restore/found", NULL, test_restore_found);
   g_test_add_data_func ("/daemon/settings/restore/found-upgrade", "upgrade", test_restore_found);
   g_test_add_func ("/daemon/settings/restore/after-failure", test_restore_after_failure);

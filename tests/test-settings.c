@@ -276,7 +276,8 @@ static void
 on_settings_written (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (GError) error = NULL;
-  MefotaSettings *settings = mefota_settings_write_finish (result, &error);
+  MefotaSetting written;
+  MefotaSettings *settings = mefota_settings_write_finish (result, &written, &error);
 
   note_outcome (data, settings, error);
 }
