@@ -55,6 +55,7 @@ struct _MefotaModule
   guint line_id;        /* its place in line is kept until then */
   gint64 policy_answered; /* deadline of the question that policy has answered */
   GTask *refresh_task;
+  gboolean held_back; /* its start was refused for a hold, at its turn */
   guint restart_id; /* it was told to restart, until it is seen away or this is over */
 
   /* logs */
@@ -158,7 +159,9 @@ void mefota_module_line_up (MefotaModule *self);
 void mefota_module_leave_line (MefotaModule *self);
 /* Its turn has come. */
 void mefota_module_take_turn (MefotaModule *self);
-/* It could not start for @error: whether that was a hold, and it is back in line. */
+/* Whether nobody holds, for a start that is under way. */
+gboolean mefota_module_check_not_held (MefotaModule *self, GError **error);
+/* It could not start for @error: whether that was a hold, which may be over by now, and it is back in line. */
 gboolean mefota_module_wait_on (MefotaModule *self, const GError *error);
 /* It has ended (another module, or one that began on its own) while it was looked into at its turn. */
 void mefota_module_forget_turn (MefotaModule *self);

@@ -133,7 +133,7 @@ check_still_free (GTask *task, GError **error)
       return FALSE;
     }
   return mefota_module_check_present (self, error) && mefota_module_check_not_restarting (self, error)
-         && mefota_queue_check_not_held (self->services->queue, error);
+         && mefota_module_check_not_held (self, error);
 }
 
 static void
@@ -376,10 +376,18 @@ mefota_module_leave_line (MefotaModule *self)
 }
 
 gboolean
+mefota_module_check_not_held (MefotaModule *self, GError **error)
+{
+  self->held_back = !mefota_queue_check_not_held (self->services->queue, error);
+  return !self->held_back;
+}
+
+gboolean
 mefota_module_wait_on (MefotaModule *self, const GError *error)
 {
-  if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY) || !mefota_queue_is_held (self->services->queue))
+  if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY) || !self->held_back)
     return FALSE;
+  self->held_back = FALSE;
   g_clear_object (&self->inhibitor);
   mefota_queue_leave (self->services->queue, self->id);
   if (mefota_link_get_state (self->link) == MEFOTA_LINK_UP)
@@ -406,6 +414,7 @@ mefota_module_take_turn (MefotaModule *self)
       mefota_queue_leave (self->services->queue, self->id);
       return;
     }
+  self->held_back = FALSE;
   if (u->operation != MEFOTA_OPERATION_NETWORK)
     {
       mefota_module_start_transfer (self);

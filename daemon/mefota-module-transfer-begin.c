@@ -104,7 +104,7 @@ start (MefotaTransfer *self)
 
   if (!mefota_module_check_not_replaced (module, self->presence, &error)
       || !mefota_module_check_present (module, &error)
-      || !mefota_queue_check_not_held (module->services->queue, &error)
+      || !mefota_module_check_not_held (module, &error)
       || !mefota_module_prepare_pending (module, &event, on_taken, &error))
     mefota_transfer_refuse (self, error);
   else

@@ -380,7 +380,7 @@ on_prepared (GObject *source, GAsyncResult *result, gpointer data)
       fail_attempt (self, error);
       return;
     }
-  if (self->task != NULL && !mefota_queue_check_not_held (module->services->queue, &error))
+  if (self->task != NULL && !mefota_module_check_not_held (module, &error))
     {
       clean_up (self, error);
       return;

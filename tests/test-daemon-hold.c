@@ -421,6 +421,37 @@ test_hold_before_package (gconstpointer queued)
   close (fd);
 }
 
+/* Let go while the module is still being cleaned up for it. */
+static void
+test_hold_let_go (void)
+{
+  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
+  SimProcess *first = lab_add_sim (f, "m0", "usb", IMEI);
+  SimProcess *sim = lab_add_sim (f, "m1", "uart", "864863040000025");
+  g_autofree char *path = daemon_path (f, "package");
+  int fd;
+
+  lab_play (f, first, lab_steps);
+  daemon_start (f, LAB_USB "[module m1]\nport=@m1@\ntransport=uart\n" LAB_UART_TIMEOUTS);
+  daemon_await_state (f, "m0", "idle");
+  daemon_await_state (f, "m1", "idle");
+  g_assert_true (g_file_set_contents (path, "package", -1, NULL));
+  fd = g_open (path, O_RDONLY | O_CLOEXEC, 0);
+  sim_control (sim, "set fault=2x AT+ZCOMDEL late 50");
+  lab_upgrade (f, "");
+  daemon_call_ok (f, "m1", "Install", g_variant_new_parsed ("(@h 0, @a{sv} {})"), fd);
+  close (fd);
+  sim_control (first, "ind FAIL_CONNECT");
+  sim_await (sim, "rx AT+ZCOMDEL");
+  fd = hold_by (f, f->connection, "backup", "copies");
+  sim_await (sim, "rx AT+ZCOMDEL");
+  close (fd);
+  await_holds (f, "");
+  daemon_await_state (f, "m1", "transferring");
+  daemon_await_state (f, "m1", "updating");
+  g_assert_cmpuint (lab_count (f, "m1", "Finished"), ==, 0);
+}
+
 /* It begins on its own before its turn: the one in line ends, its own is taken up, and it runs beside the other. */
 static void
 test_begins_in_line (void)
@@ -514,6 +545,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/hold/at-its-turn", test_hold_at_its_turn);
   g_test_add_data_func ("/daemon/hold/before-package/alone", NULL, test_hold_before_package);
   g_test_add_data_func ("/daemon/hold/before-package/queued", "queued", test_hold_before_package);
+  g_test_add_func ("/daemon/hold/let-go", test_hold_let_go);
   g_test_add_data_func ("/daemon/hold/question/ask", "ask", test_question);
   g_test_add_data_func ("/daemon/hold/question/allow", "allow", test_question);
   g_test_add_func ("/daemon/hold/refusal", test_refusal);
