@@ -115,10 +115,11 @@ void
 mefota_module_commit_cut_off (MefotaModule *self)
 {
   MefotaEvent event = { .type = MEFOTA_EVENT_GONE };
+  gboolean told = mefota_module_is_overtaken (self);
 
   g_message ("%s: went away before its word on the start was heard; it may have begun", self->id);
   mefota_module_commit_pending (self);
-  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
+  if (!told && mefota_link_get_state (self->link) != MEFOTA_LINK_UP)
     mefota_module_step (self, &event); /* that it is away was told before it became an upgrade */
 }
 

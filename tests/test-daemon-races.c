@@ -97,6 +97,22 @@ test_restarts_with_start (void)
   assert_as_asked_for (f, "m0", "network", ASKED_FOR);
 }
 
+/* It has asked before its word on the start: what it went away from is the question, and it went once. */
+static void
+test_asks_and_restarts (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", "on AT+FOTACTR\nind NEED_CONFIRM\nreboot 5\nhold back\nok\n", "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set boot-noise=zready");
+  lab_upgrade (f, ASKED_FOR);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "confirming");
+  sim_await (sim, "hold back");
+  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "RebootsSeen") > 0);
+  lab_commands (f, sim);
+  g_assert_cmpuint (daemon_get_number (f, "m0", "RebootsSeen"), ==, 1);
+}
+
 /* The answer of a polled upgrade. */
 static void
 test_goes_with_answer (void)
@@ -438,6 +454,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/races/goes-with-start", test_goes_with_start);
   g_test_add_func ("/daemon/races/goes-with-start-and-daemon", test_goes_with_start_and_daemon);
   g_test_add_func ("/daemon/races/restarts-with-start", test_restarts_with_start);
+  g_test_add_func ("/daemon/races/asks-and-restarts", test_asks_and_restarts);
   g_test_add_func ("/daemon/races/goes-with-answer", test_goes_with_answer);
   g_test_add_data_func ("/daemon/races/goes-with-package/alive", NULL, test_goes_with_package);
   g_test_add_data_func ("/daemon/races/goes-with-package/killed", "killed", test_goes_with_package);
