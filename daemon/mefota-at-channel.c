@@ -361,6 +361,23 @@ mefota_at_channel_on_cancelled (GCancellable *cancellable, gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+void
+mefota_at_channel_withdraw (MefotaAtChannel *self, GCancellable *cancellable)
+{
+  for (GList *l = self->queue.head, *next; l != NULL; l = next)
+    {
+      g_autoptr (MefotaAtCommand) command = NULL;
+      GTask *task = ((MefotaAtCommand *) l->data)->task;
+
+      next = l->next;
+      if (task == NULL || g_task_get_cancellable (task) != cancellable)
+        continue;
+      command = l->data;
+      g_queue_delete_link (&self->queue, l);
+      mefota_at_channel_fail_later (g_steal_pointer (&command->task), mefota_at_channel_error_cancelled ());
+    }
+}
+
 /* ---- The channel ---- */
 
 MefotaAtChannel *

@@ -61,6 +61,9 @@ char **mefota_at_channel_send_finish (MefotaAtChannel *self, GAsyncResult *resul
 /* Whether a command that ended in NOT_PRESENT or G_IO_ERROR_CANCELLED had gone out: the module may have acted on it. */
 gboolean mefota_at_channel_was_heard (GAsyncResult *result);
 
+/* What waits in line with @cancellable completes with G_IO_ERROR_CANCELLED; what has its turn goes on. */
+void mefota_at_channel_withdraw (MefotaAtChannel *self, GCancellable *cancellable);
+
 /**
  * mefota_at_channel_sync_async:
  *

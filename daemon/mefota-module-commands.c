@@ -21,9 +21,14 @@ mefota_module_return_error (GTask *task, GError *error)
 
   if (error->domain != MEFOTA_ERROR)
     {
-      g_error_free (error);
-      error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; try again when it is back.",
-                           self->id);
+      g_clear_error (&error);
+      mefota_module_check_not_upgrading (self, &error); /* it may have been withdrawn for that */
+      if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY))
+        {
+          g_clear_error (&error);
+          error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; try again when it is back.",
+                               self->id);
+        }
     }
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     mefota_link_suspect (self->link);
@@ -82,8 +87,7 @@ mefota_module_delete_package_async (MefotaModule *self, GAsyncReadyCallback call
   GTask *task = mefota_module_begin_task (self, mefota_module_delete_package_async, callback, user_data);
   if (task != NULL)
     mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+ZCOMDEL", NULL,
-                                  mefota_module_get_timeouts (self)->command, self->presence,
-                                  on_ok, task);
+                                  mefota_module_get_timeouts (self)->command, self->calls, on_ok, task);
 }
 
 /* On a UART nothing is seen of a restart that is over between two looks; on USB there was none. */
@@ -129,11 +133,16 @@ on_restarting (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
 
+  self->restarting = FALSE;
   /* It may be gone before its OK has been read; that was what was asked for. */
-  self->awaited = !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR);
+  if (mefota_module_is_cut_off (result, error))
+    g_clear_error (&error);
+  self->awaited = error == NULL || g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT);
   if (self->awaited)
     watch_restart (self);
-  if (error != NULL && !g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT))
+  else if (self->upgrade->state == MEFOTA_STATE_QUEUED && mefota_link_get_state (self->link) == MEFOTA_LINK_UP)
+    mefota_module_line_up (self);
+  if (error != NULL)
     mefota_module_return_error (task, g_steal_pointer (&error));
   else
     g_task_return_boolean (task, TRUE);
@@ -147,8 +156,9 @@ mefota_module_restart_async (MefotaModule *self, GAsyncReadyCallback callback, g
   if (task == NULL)
     return;
   mefota_module_begin_settling (self);
+  self->restarting = TRUE;
   mefota_at_channel_send_async (mefota_module_get_channel (self), mefota_module_get_profile (self)->restart, NULL,
-                                mefota_module_get_timeouts (self)->command, NULL, on_restarting, task);
+                                mefota_module_get_timeouts (self)->command, self->calls, on_restarting, task);
 }
 
 void
@@ -237,7 +247,7 @@ send_command (GTask *task)
   if (command->sets)
     mefota_module_begin_settling (self);
   mefota_at_channel_send_async (mefota_module_get_channel (self), command->text, NULL, command->timeout_ms,
-                                self->presence, on_command_answered, g_object_ref (task));
+                                self->calls, on_command_answered, g_object_ref (task));
 }
 
 void

@@ -107,7 +107,7 @@ mefota_module_commit_pending (MefotaModule *self)
 gboolean
 mefota_module_is_cut_off (GAsyncResult *result, const GError *error)
 {
-  return mefota_at_channel_was_heard (result)
+  return error != NULL && mefota_at_channel_was_heard (result)
          && (error->domain != MEFOTA_ERROR || g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT));
 }
 

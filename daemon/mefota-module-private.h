@@ -35,6 +35,7 @@ struct _MefotaModule
   guint settling;         /* how often they are being read or written just now */
   GQueue unsettled;       /* what waits until they are not: of mefota-module-settings.c's own */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */
+  GCancellable *calls;    /* the same for what is nothing for a module in an upgrade, and is withdrawn when one begins */
 
   MefotaUpgrade *upgrade;
   MefotaTimer timer; /* the upgrade machine's deadline */
@@ -56,6 +57,7 @@ struct _MefotaModule
   gint64 policy_answered; /* deadline of the question that policy has answered */
   GTask *refresh_task;
   gboolean held_back; /* its start was refused for a hold, at its turn */
+  gboolean restarting; /* it is being told to restart */
   guint restart_id; /* it was told to restart, until it is seen away or this is over */
 
   /* logs */

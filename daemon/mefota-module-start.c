@@ -408,7 +408,7 @@ mefota_module_take_turn (MefotaModule *self)
         mefota_queue_leave (self->services->queue, self->id);
       return;
     }
-  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP || self->restart_id != 0)
+  if (mefota_link_get_state (self->link) != MEFOTA_LINK_UP || self->restarting || self->restart_id != 0)
     {
       /* Not there at its turn: the others go on, it lines up again when it is back. */
       mefota_queue_leave (self->services->queue, self->id);

@@ -231,14 +231,21 @@ fail_refresh (MefotaModule *self, MefotaError code, const char *message)
 }
 
 static void
+renew (GCancellable **cancellable)
+{
+  g_cancellable_cancel (*cancellable);
+  g_object_unref (*cancellable);
+  *cancellable = g_cancellable_new ();
+}
+
+static void
 on_gone (MefotaLink *link, gpointer data)
 {
   g_autoptr (MefotaModule) self = g_object_ref (data);
   MefotaEvent event = { .type = MEFOTA_EVENT_GONE };
 
-  g_cancellable_cancel (self->presence);
-  g_object_unref (self->presence);
-  self->presence = g_cancellable_new ();
+  renew (&self->presence);
+  renew (&self->calls);
   g_clear_handle_id (&self->restart_id, g_source_remove);
   mefota_module_forget_settings (self);
   mefota_module_leave_line (self);
@@ -376,6 +383,7 @@ mefota_module_close (MefotaModule *self)
   mefota_module_drop_transfer (self);
   mefota_module_stop_logs (self);
   g_cancellable_cancel (self->presence);
+  g_cancellable_cancel (self->calls);
   mefota_link_close (self->link);
   /* What was told within a phase is not worth a write each time, but the next daemon shall tell the same. */
   if (mefota_upgrade_is_active (self->upgrade) && self->pending == NULL)
@@ -408,6 +416,7 @@ mefota_module_finalize (GObject *object)
   g_clear_pointer (&self->readiness, g_ptr_array_unref);
   g_clear_pointer (&self->announce, g_variant_unref);
   g_clear_object (&self->presence);
+  g_clear_object (&self->calls);
   g_free (self->id);
   g_free (self->physical_path);
   g_free (self->usb_path);
@@ -437,6 +446,7 @@ static void
 mefota_module_init (MefotaModule *self)
 {
   self->presence = g_cancellable_new ();
+  self->calls = g_cancellable_new ();
   self->identity = mefota_identity_new ();
   self->settings = g_new0 (MefotaSettings, 1);
   self->settings->server = g_strdup ("");

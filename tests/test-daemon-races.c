@@ -204,10 +204,18 @@ on_called (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
+begin_call_of (DaemonFixture *f, const char *module, const char *method, GVariant *parameters, Call *call)
+{
+  g_autofree char *path = g_strconcat ("/org/gosuncn/Fota/module/", module, NULL);
+
+  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", path, "org.gosuncn.Fota", method, parameters, NULL,
+                          G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_called, call);
+}
+
+static void
 begin_call (DaemonFixture *f, const char *method, GVariant *parameters, Call *call)
 {
-  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota", method,
-                          parameters, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_called, call);
+  begin_call_of (f, "m0", method, parameters, call);
 }
 
 /* Set and started without waiting between the two: the target is what the module goes for, so it is that of the
@@ -257,6 +265,32 @@ test_start_while_restarting (gconstpointer at_once)
   g_free (start.error);
   lab_upgrade (f, "");
   daemon_await_finished (f, "m0", "success", NULL);
+}
+
+/* What waits for the line when an upgrade begins is not for one that is in an upgrade: it would restart in the middle of
+ * it, or lose its package. */
+static void
+test_behind_a_command (gconstpointer data)
+{
+  const char *const *method = data;
+  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
+  SimProcess *sim = lab_sim (f, 0);
+  Call slow = { FALSE }, behind = { FALSE };
+
+  sim_control (sim, "set fault=1x AT+CSQ late 100");
+  begin_call (f, "SendCommand", g_variant_new ("(su)", "AT+CSQ", 20000), &slow);
+  sim_await (sim, "rx AT+CSQ");
+  begin_call (f, method[0], NULL, &behind);
+  g_variant_unref (daemon_call_property (f, "m0", "State")); /* it is there */
+  sim_control (sim, "ind UPDATING");
+  daemon_await_state (f, "m0", "updating");
+  DAEMON_AWAIT (f, slow.done && behind.done);
+  g_assert_null (slow.error);
+  g_assert_cmpstr (behind.error, ==, "org.gosuncn.Fota.Error.Busy");
+  g_free (behind.error);
+  lab_commands (f, sim);
+  g_assert_cmpuint (sim_count (sim, method[1]), ==, 0);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "updating");
 }
 
 static void
@@ -346,6 +380,24 @@ test_restarting_at_its_turn (void)
   give_turn (f);
   sim_await (sim, "vanished");
   g_assert_cmpuint (sim_count (sim, "rx AT+CPIN?"), ==, 0);
+  daemon_await_finished (f, "m1", "success", NULL);
+}
+
+/* The same with its turn before the OK to that. */
+static void
+test_told_to_restart_at_its_turn (void)
+{
+  g_autoptr (DaemonFixture) f = two (lab_quick);
+  SimProcess *sim = lab_sim (f, 1);
+  Call restart = { FALSE };
+
+  sim_control (sim, "set linger=1");
+  sim_control (sim, "set fault=1x AT+CFUN* late 50");
+  begin_call_of (f, "m1", "Restart", NULL, &restart);
+  sim_await (sim, "rx AT+CFUN=1,1");
+  give_turn (f);
+  DAEMON_AWAIT (f, restart.done);
+  g_assert_null (restart.error);
   daemon_await_finished (f, "m1", "success", NULL);
 }
 
@@ -447,6 +499,9 @@ test_set_while_restored (void)
   g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "10.0.0.10");
 }
 
+static const char *const restart[] = { "Restart", "rx AT+CFUN=1,1" };
+static const char *const delete_package[] = { "DeletePackage", "rx AT+ZCOMDEL" };
+
 int
 main (int argc, char **argv)
 {
@@ -465,6 +520,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/daemon/races/start-while-restarting/told", NULL, test_start_while_restarting);
   g_test_add_data_func ("/daemon/races/start-while-restarting/at-once", "", test_start_while_restarting);
   g_test_add_func ("/daemon/races/restarting-at-its-turn", test_restarting_at_its_turn);
+  g_test_add_func ("/daemon/races/told-to-restart-at-its-turn", test_told_to_restart_at_its_turn);
+  g_test_add_data_func ("/daemon/races/behind-a-command/restart", restart, test_behind_a_command);
+  g_test_add_data_func ("/daemon/races/behind-a-command/delete", delete_package, test_behind_a_command);
   g_test_add_func ("/daemon/races/restored-in-line", test_restored_in_line);
   g_test_add_func ("/daemon/races/target-in-line", test_target_in_line);
   g_test_add_func ("/daemon/races/goes-at-its-turn", test_goes_at_its_turn);
