@@ -26,8 +26,8 @@ mefota_module_return_error (GTask *task, GError *error)
       if (!g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY))
         {
           g_clear_error (&error);
-          error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; try again when it is back.",
-                               self->id);
+          error = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT,
+                               "Module %s went away; try again when it is back.", self->id);
         }
     }
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))

@@ -35,7 +35,7 @@ struct _MefotaModule
   guint settling;         /* how often they are being read or written just now */
   GQueue unsettled;       /* what waits until they are not: of mefota-module-settings.c's own */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */
-  GCancellable *calls;    /* the same for what is nothing for a module in an upgrade, and is withdrawn when one begins */
+  GCancellable *calls;    /* the same for what is withdrawn from the line when an upgrade begins */
 
   MefotaUpgrade *upgrade;
   MefotaTimer timer; /* the upgrade machine's deadline */

@@ -267,8 +267,8 @@ test_start_while_restarting (gconstpointer at_once)
   daemon_await_finished (f, "m0", "success", NULL);
 }
 
-/* What waits for the line when an upgrade begins is not for one that is in an upgrade: it would restart in the middle of
- * it, or lose its package. */
+/* What waits for the line when an upgrade begins is not for one that is in an upgrade: it would restart in the middle
+ * of it, or lose its package. */
 static void
 test_behind_a_command (gconstpointer data)
 {

@@ -64,8 +64,8 @@ sim_pty_open (const char *not_as, char **device, GError **error)
   return master;
 }
 
-/* What is at @link may be replaced: nothing, or what a simulator that was killed left behind. Another link is somebody's
- * own, e.g. udev's to a real module. */
+/* What is at @link may be replaced: nothing, or what a simulator that was killed left behind. Another link is
+ * somebody's own, e.g. udev's to a real module. */
 static gboolean
 is_free (const char *link, GError **error)
 {

@@ -56,7 +56,7 @@ run_end (SimRun *run)
     run_unref (run);
 }
 
-/* Its last step is done. A command that it has not answered stays unanswered, and is in the next one's way no longer. */
+/* Its last step is done. A command that it has not answered stays so, and is in the next one's way no longer. */
 static void
 run_finish (SimRun *run)
 {
