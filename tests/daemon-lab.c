@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon-lab.h"
 
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,6 +110,18 @@ lab_upgrade_async (DaemonFixture *self, GAsyncReadyCallback callback, gpointer u
                           callback, user_data);
 }
 
+int
+lab_package (DaemonFixture *self)
+{
+  g_autofree char *path = daemon_path (self, "package");
+  int fd;
+
+  g_assert_true (g_file_set_contents (path, "package", -1, NULL));
+  fd = g_open (path, O_RDONLY | O_CLOEXEC, 0);
+  g_assert_cmpint (fd, >=, 0);
+  return fd;
+}
+
 void
 lab_pass (SimProcess *sim, const char *name)
 {
@@ -116,6 +130,55 @@ lab_pass (SimProcess *sim, const char *name)
   sim_await (sim, hold);
   sim_control (sim, "go %s", name);
 }
+
+/* ---- holds ---- */
+
+typedef struct
+{
+  gboolean done;
+  int fd;
+} Holding;
+
+static void
+on_held (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Holding *holding = data;
+  g_autoptr (GUnixFDList) fds = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply
+      = g_dbus_connection_call_with_unix_fd_list_finish (G_DBUS_CONNECTION (source), &fds, result, &error);
+  g_assert_no_error (error);
+  holding->fd = g_unix_fd_list_get (fds, 0, &error);
+  g_assert_no_error (error);
+  holding->done = TRUE;
+}
+
+int
+lab_hold (DaemonFixture *self, const char *who, const char *why)
+{
+  Holding holding = { FALSE };
+
+  g_dbus_connection_call_with_unix_fd_list (self->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota",
+                                            "org.gosuncn.Fota.Manager", "Hold", g_variant_new ("(ss)", who, why),
+                                            G_VARIANT_TYPE ("(h)"), G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, on_held,
+                                            &holding);
+  DAEMON_AWAIT (self, holding.done);
+  return holding.fd;
+}
+
+void
+lab_await_holds (DaemonFixture *self, const char *expected)
+{
+  g_auto (GStrv) parts = g_strsplit (expected, ";", -1);
+  g_autofree char *text = NULL;
+
+  DAEMON_AWAIT (self, g_variant_n_children (daemon_get (self, "", "Holds")) == g_strv_length (parts));
+  text = g_variant_print (daemon_get (self, "", "Holds"), FALSE);
+  for (guint i = 0; parts[i] != NULL; i++)
+    g_assert_nonnull (strstr (text, parts[i]));
+}
+
+/* ---- what was told ---- */
 
 char *
 lab_told (DaemonFixture *self, const char *module, const char *property, guint from)

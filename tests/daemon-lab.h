@@ -41,6 +41,12 @@ void lab_play (DaemonFixture *self, SimProcess *sim, const char *script);
 void lab_upgrade (DaemonFixture *self, const char *target);
 /* The same, answered by g_dbus_connection_call_finish(). */
 void lab_upgrade_async (DaemonFixture *self, GAsyncReadyCallback callback, gpointer user_data);
+/* A file that is a package to the daemon, open for reading. For close(). */
+int lab_package (DaemonFixture *self);
+/* Hold (@who, @why); close() lets go. */
+int lab_hold (DaemonFixture *self, const char *who, const char *why);
+/* Waits until these hold, and nobody else: names with a ; between them. */
+void lab_await_holds (DaemonFixture *self, const char *expected);
 /* Waits for hold @name, and lets the module go on. */
 void lab_pass (SimProcess *sim, const char *name);
 
