@@ -96,6 +96,23 @@ lab_new (const char *wiring, const char *script, const char *config)
   return self;
 }
 
+DaemonFixture *
+lab_new_two (const char *script, const char *config)
+{
+  DaemonFixture *self = daemon_fixture_new ();
+  g_autofree char *text = g_strconcat (LAB_USB LAB_SECOND LAB_TIMEOUTS, config, NULL);
+  SimProcess *second;
+
+  lab_play (self, lab_add_sim (self, "m0", "usb", IMEI), lab_steps);
+  second = lab_add_sim (self, "m1", "usb", SECOND_IMEI);
+  if (script != NULL)
+    lab_play (self, second, script);
+  daemon_start (self, text);
+  daemon_await_state (self, "m0", "idle");
+  daemon_await_state (self, "m1", "idle");
+  return self;
+}
+
 void
 lab_upgrade (DaemonFixture *self, const char *target)
 {
@@ -344,4 +361,17 @@ lab_lookup (GVariant *dictionary, const char *key)
 
   g_variant_lookup (dictionary, key, "&s", &value);
   return value;
+}
+
+void
+lab_check_only_entry (DaemonFixture *self, const char *module, const char *operation, const char *target)
+{
+  g_autoptr (GVariant) entry = lab_only_entry (self, module);
+
+  g_assert_cmpstr (lab_lookup (entry, "operation"), ==, operation);
+  g_assert_cmpstr (lab_lookup (entry, "target-version"), ==, target);
+  g_assert_cmpstr (lab_lookup (entry, "from-version"), ==, OLD_VERSION);
+  if (g_str_equal (operation, "network"))
+    g_assert_true (g_str_has_prefix (lab_lookup (entry, "requested-by"), g_get_user_name ()));
+  g_assert_cmpuint (lab_count (self, module, "Finished"), ==, 1);
 }

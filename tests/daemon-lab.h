@@ -17,7 +17,9 @@ G_BEGIN_DECLS
 
 #define OLD_VERSION "ME3630C1CV2.0B06"
 #define NEW_VERSION "ME3630C1CV2.0B07"
+#define TARGET_VERSION "WIFI_ME3630V1.0B05"
 #define IMEI "864863040000017"
+#define SECOND_IMEI "864863040000025"
 
 /* An upgrade that stands still in every phase until it is told to go on: hold NAME. */
 extern const char lab_steps[];
@@ -33,6 +35,8 @@ void lab_init (int *argc, char ***argv);
 /* The daemon with one idle module m0 that plays @script (nullable); @config comes behind LAB_USB or LAB_UART and their
  * timeouts. */
 DaemonFixture *lab_new (const char *wiring, const char *script, const char *config);
+/* The daemon with two idle modules on USB: m0 plays lab_steps, and m1, which can wait for it, @script (nullable). */
+DaemonFixture *lab_new_two (const char *script, const char *config);
 /* Adds a module for a config that is yet to be started. */
 SimProcess *lab_add_sim (DaemonFixture *self, const char *name, const char *wiring, const char *imei);
 SimProcess *lab_sim (DaemonFixture *self, guint index);
@@ -70,5 +74,7 @@ GVariant *lab_history (DaemonFixture *self, const char *module);
 /* The only entry there is. a{sv} */
 GVariant *lab_only_entry (DaemonFixture *self, const char *module);
 const char *lab_lookup (GVariant *dictionary, const char *key);
+/* Asserts that @module has had one upgrade, that one, from OLD_VERSION, and that it ended once. */
+void lab_check_only_entry (DaemonFixture *self, const char *module, const char *operation, const char *target);
 
 G_END_DECLS

@@ -143,7 +143,7 @@ with_uart (void)
   DaemonFixture *f = daemon_fixture_new ();
 
   lab_play (f, lab_add_sim (f, "m0", "usb", IMEI), lab_steps);
-  lab_add_sim (f, "m1", "uart", "864863040000025");
+  lab_add_sim (f, "m1", "uart", SECOND_IMEI);
   daemon_start (f, LAB_USB "[module m1]\nport=@m1@\ntransport=uart\n" LAB_UART_TIMEOUTS);
   daemon_await_state (f, "m0", "idle");
   daemon_await_state (f, "m1", "idle");

@@ -237,27 +237,13 @@ test_asks_at_its_turn (void)
   lab_check_properties (f, "m1");
 }
 
-/* Two whose questions policy allows; the first has the only slot. */
-static DaemonFixture *
-two_allowed (void)
-{
-  DaemonFixture *f = daemon_fixture_new ();
-
-  lab_play (f, lab_add_sim (f, "m0", "usb", IMEI), lab_steps);
-  lab_add_sim (f, "m1", "usb", "864863040000025");
-  daemon_start (f, LAB_USB LAB_SECOND LAB_TIMEOUTS "[policy]\nconfirm=allow\n");
-  daemon_await_state (f, "m0", "idle");
-  daemon_await_state (f, "m1", "idle");
-  lab_upgrade (f, "");
-  return f;
-}
-
 /* At its turn it asks while it is still looked at: the one that waited is over, and policy answers the question. */
 static void
 test_asks_before_its_start (void)
 {
-  g_autoptr (DaemonFixture) f = two_allowed ();
+  g_autoptr (DaemonFixture) f = lab_new_two (NULL, "[policy]\nconfirm=allow\n");
 
+  lab_upgrade (f, "");
   daemon_call_ok (f, "m1", "Upgrade", upgrade (), -1);
   lab_play (f, lab_sim (f, 1), "on AT+CPIN?\nind NEED_CONFIRM\nline +CPIN: READY\nok\non AT+FOTACTR=1\nok\n");
   sim_control (lab_sim (f, 0), "ind FAIL_CONNECT");
@@ -271,8 +257,9 @@ test_asks_before_its_start (void)
 static void
 test_policy_waits (void)
 {
-  g_autoptr (DaemonFixture) f = two_allowed ();
+  g_autoptr (DaemonFixture) f = lab_new_two (NULL, "[policy]\nconfirm=allow\n");
 
+  lab_upgrade (f, "");
   sim_control (lab_sim (f, 1), "question");
   daemon_await_state (f, "m1", "confirming");
   lab_await_log (f, "delayed by [policy] max-parallel");
