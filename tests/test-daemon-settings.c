@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Settings, restart, single commands and readiness with the real daemon (contract 2.1, 2.5 and 5). */
+/* Settings that are set and read back, restart, single commands and readiness with the real daemon (contract 2.1, 2.5
+ * and 5). */
 
 #include "daemon-lab.h"
 
@@ -273,113 +274,6 @@ test_refresh_silent (void)
   lab_check_properties (f, "m0");
 }
 
-/* What a restart of the module lost is put back, or only told. */
-static void
-test_restore (gconstpointer restore)
-{
-  g_autofree char *config = g_strdup_printf ("[policy]\nrestore-settings=%s\n", (const char *) restore);
-  gboolean back = g_str_equal (restore, "true");
-  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, config);
-  SimProcess *sim = lab_sim (f, 0);
-
-  ok (f, "SetServer", server ("10.0.0.9", 99));
-  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
-  sim_control (sim, "set lose-settings=server,polling");
-  ok (f, "Restart", NULL);
-  daemon_await_state (f, "m0", "absent");
-  daemon_await_state (f, "m0", "idle");
-  lab_await_log (f, "lost its setting AT+FOTAIP=10.0.0.9,99");
-  lab_await_log (f, "lost its setting AT+FOTAPOLLEN=1");
-  if (back)
-    {
-      DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99);
-      DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
-      g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
-    }
-  else
-    {
-      lab_commands (f, sim);
-      g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "114.55.56.19");
-      g_assert_cmpuint (sim_count (sim, "rx AT+FOTAIP="), ==, 1);
-      g_assert_false (daemon_get_number (f, "m0", "PollingEnabled"));
-    }
-  lab_check_properties (f, "m0");
-}
-
-/* One of the two is not taken back: it is still what the module should be set to, after its next restart too. */
-static void
-test_restore_one (gconstpointer set)
-{
-  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
-  SimProcess *sim = lab_sim (f, 0);
-
-  ok (f, "SetServer", server ("10.0.0.9", 99));
-  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
-  sim_control (sim, "set lose-settings=server,polling");
-  sim_control (sim, "set fault=1x AT+FOTAPOLLEN=1 error");
-  ok (f, "Restart", NULL);
-  daemon_await_state (f, "m0", "absent");
-  lab_await_log (f, "could not be put back");
-  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99 && !daemon_get_number (f, "m0", "PollingEnabled"));
-  if (set != NULL)
-    ok (f, "SetServer", server ("10.0.0.10", 99));
-  ok (f, "Restart", NULL);
-  daemon_await_state (f, "m0", "absent");
-  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
-}
-
-/* What it was set to before the daemon knew it is lost and put back like anything set through the daemon. */
-static void
-test_restore_found (gconstpointer upgrade)
-{
-  g_autoptr (DaemonFixture) f = daemon_fixture_new ();
-  SimProcess *sim = lab_add_sim (f, "m0", "usb", IMEI);
-
-  sim_control (sim, "set lose-settings=server,polling");
-  sim_control (sim, "set server=10.0.0.9,99");
-  sim_control (sim, "set polling=true");
-  if (upgrade != NULL)
-    lab_play (f, sim, lab_quick);
-  daemon_start (f, LAB_USB LAB_TIMEOUTS);
-  daemon_await_state (f, "m0", "idle");
-  g_assert_cmpuint (daemon_get_number (f, "m0", "ServerPort"), ==, 99);
-  if (upgrade != NULL)
-    {
-      lab_upgrade (f, "");
-      daemon_await_finished (f, "m0", "success", NULL);
-    }
-  else
-    {
-      ok (f, "Restart", NULL);
-      daemon_await_state (f, "m0", "absent");
-    }
-  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
-  sim_await (sim, "rx AT+FOTAPOLLEN=1");
-  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99);
-  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
-  lab_check_properties (f, "m0");
-}
-
-/* The module is back, with its settings lost, before it is known that its upgrade has failed. */
-static void
-test_restore_after_failure (void)
-{
-  g_autoptr (DaemonFixture) f = lab_new ("usb", lab_quick, "");
-  SimProcess *sim = lab_sim (f, 0);
-
-  ok (f, "SetServer", server ("10.0.0.9", 99));
-  ok (f, "SetPolling", g_variant_new ("(b)", TRUE));
-  sim_control (sim, "set keep-firmware=true");
-  sim_control (sim, "set lose-settings=server,polling");
-  lab_upgrade (f, "");
-  daemon_await_finished (f, "m0", "failure", "NotVerified");
-  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "ServerPort") == 99);
-  DAEMON_AWAIT (f, daemon_get_number (f, "m0", "PollingEnabled"));
-  g_assert_true (daemon_get_number (f, "m0", "PollingRestartNeeded"));
-  g_assert_cmpuint (sim_count (sim, "rx AT+FOTAIP=10.0.0.9,99"), ==, 2);
-  lab_check_properties (f, "m0");
-}
-
 static char *
 send_command (DaemonFixture *f, const char *text, guint timeout_ms)
 {
@@ -512,13 +406,6 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/settings/server-arguments", test_server_arguments);
   g_test_add_func ("/daemon/settings/refresh", test_refresh);
   g_test_add_func ("/daemon/settings/refresh-silent", test_refresh_silent);
-  g_test_add_data_func ("/daemon/settings/restore/true", "true", test_restore);
-  g_test_add_data_func ("/daemon/settings/restore/false", "false", test_restore);
-  g_test_add_data_func ("/daemon/settings/restore/one", NULL, test_restore_one);
-  g_test_add_data_func ("/daemon/settings/restore/one-set", "set", test_restore_one);
-  g_test_add_data_func ("/daemon/settings/restore/found", NULL, test_restore_found);
-  g_test_add_data_func ("/daemon/settings/restore/found-upgrade", "upgrade", test_restore_found);
-  g_test_add_func ("/daemon/settings/restore/after-failure", test_restore_after_failure);
   g_test_add_func ("/daemon/settings/send-command", test_send_command);
   g_test_add_func ("/daemon/settings/set-by-command", test_set_by_command);
   g_test_add_func ("/daemon/settings/readiness", test_readiness);
