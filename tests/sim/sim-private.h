@@ -191,6 +191,8 @@ gboolean sim_run_is_asking (MefotaSim *self);
 void sim_run_answer (MefotaSim *self, gboolean allow);
 void sim_run_stop_all (MefotaSim *self);
 char *sim_run_describe (MefotaSim *self);
+
+/* sim-say.c */
 void sim_indication (MefotaSim *self, const char *word);
 
 /* How a command is asked: AT+X, AT+X=..., AT+X?, AT+X=? */
