@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define G_LOG_DOMAIN "mefota"
 
-#include "mefota-link.h"
+/* A port that is opened, awake, identified and closed again. */
 
-#include "mefota-at-event.h"
+#include "mefota-link-private.h"
+
 #include "mefota-error.h"
-#include "mefota-profile.h"
-#include "mefota-timer.h"
 
 /* Unanswered tries at one rate before a UART's other rates are tried: a module may be back at another one (its own
  * setting is not known, and automatic detection falls back to 115200). */
@@ -17,39 +16,6 @@
 #define BUSY_PAUSE_MAX_MS 60000
 
 static const guint other_rates[] = { 115200, 921600, 460800, 230400, 57600, 38400, 19200, 9600 };
-
-struct _MefotaLink
-{
-  GObject parent;
-  char *name;
-  MefotaTransport transport;
-  guint baud;
-  MefotaFlowControl flow;
-  MefotaTimeouts timeouts;
-  MefotaProfiles *profiles;
-  MefotaLinkOpener opener;
-
-  char *path; /* NULL: no port */
-  char *node;
-  GIOStream *stream;
-  MefotaAtChannel *channel;
-  MefotaLinkState state;
-  GCancellable *cancellable; /* of what runs over this opening */
-  gint64 opened_at, identified_at;
-
-  GCancellable *identifying; /* NULL: its identity is not being read */
-  gboolean interrupted;      /* ... because it did not answer something */
-  char *version;             /* as it was read last */
-
-  gboolean watching;
-  gboolean asked;     /* whether it is still there, and not answered yet */
-  guint unanswered;   /* further times it would have been asked meanwhile */
-  MefotaTimer watch_timer, silence_timer, rate_timer, reopen_timer;
-  guint rate, next_rate;
-  gsize expected_data; /* see mefota_link_expect_data() */
-  guint busy_pause;
-  char *last_refusal;
-};
 
 G_DEFINE_FINAL_TYPE (MefotaLink, mefota_link, G_TYPE_OBJECT)
 
@@ -64,7 +30,6 @@ enum
 };
 static guint signals[N_SIGNALS];
 
-static void begin_probing (MefotaLink *self);
 static void open_port (gpointer data);
 
 static void
@@ -73,6 +38,14 @@ set_state (MefotaLink *self, MefotaLinkState state)
   if (self->state == state)
     return;
   self->state = state;
+  g_signal_emit (self, signals[CHANGED], 0);
+}
+
+void
+mefota_link_tell_gone (MefotaLink *self, MefotaLinkState state)
+{
+  self->state = state;
+  g_signal_emit (self, signals[GONE], 0);
   g_signal_emit (self, signals[CHANGED], 0);
 }
 
@@ -85,8 +58,8 @@ clear_timers (MefotaLink *self)
   mefota_timer_stop (&self->reopen_timer);
 }
 
-static void
-stop_identifying (MefotaLink *self)
+void
+mefota_link_stop_identifying (MefotaLink *self)
 {
   if (self->identifying != NULL)
     g_cancellable_cancel (self->identifying);
@@ -103,7 +76,7 @@ drop_port (MefotaLink *self)
   if (self->cancellable != NULL)
     g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
-  stop_identifying (self);
+  mefota_link_stop_identifying (self);
   self->asked = FALSE;
   if (channel != NULL)
     {
@@ -120,9 +93,7 @@ lose_port (MefotaLink *self)
   if (self->channel == NULL)
     return;
   drop_port (self);
-  self->state = MEFOTA_LINK_CLOSED;
-  g_signal_emit (self, signals[GONE], 0);
-  g_signal_emit (self, signals[CHANGED], 0);
+  mefota_link_tell_gone (self, MEFOTA_LINK_CLOSED);
 }
 
 /* ---- identity ---- */
@@ -140,7 +111,7 @@ on_identified (GObject *source, GAsyncResult *result, gpointer data)
   if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
     {
       set_state (self, MEFOTA_LINK_PROBING); /* not awake after all, or not any more */
-      begin_probing (self);
+      mefota_link_begin_probing (self);
     }
   if (identity == NULL)
     return; /* hung up: somebody else tells */
@@ -206,11 +177,11 @@ on_synced (GObject *source, GAsyncResult *result, gpointer data)
     mefota_link_identify (self);
 }
 
-static void
-begin_probing (MefotaLink *self)
+void
+mefota_link_begin_probing (MefotaLink *self)
 {
   self->interrupted = self->interrupted || self->identifying != NULL;
-  stop_identifying (self);
+  mefota_link_stop_identifying (self);
   mefota_timer_stop (&self->rate_timer);
   if (self->expected_data > 0)
     mefota_at_channel_expect_data (self->channel, self->expected_data);
@@ -222,109 +193,19 @@ begin_probing (MefotaLink *self)
   mefota_at_channel_sync_async (self->channel, self->cancellable, on_synced, g_object_ref (self));
 }
 
-/* ---- a UART's silence ---- */
-
-static void
-fall_silent (MefotaLink *self)
-{
-  mefota_timer_stop (&self->watch_timer);
-  mefota_timer_stop (&self->silence_timer);
-  stop_identifying (self);
-  self->state = MEFOTA_LINK_PROBING;
-  g_signal_emit (self, signals[GONE], 0);
-  g_signal_emit (self, signals[CHANGED], 0);
-}
-
-static void
-on_silent (gpointer data)
-{
-  fall_silent (data); /* the synchronisation goes on and tells when it answers */
-}
-
-void
-mefota_link_suspect (MefotaLink *self)
-{
-  if (self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP
-      || mefota_timer_is_running (&self->silence_timer))
-    return;
-  /* One missed answer may be a busy module; not answering for two more tries is none. */
-  mefota_timer_start (&self->silence_timer, 2 * self->timeouts.probe, on_silent, self);
-  begin_probing (self);
-}
-
-static void
-on_still_there (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (MefotaLink) self = data;
-  g_autoptr (GError) error = NULL;
-  g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
-  g_autofree char *version = NULL;
-
-  if (MEFOTA_AT_CHANNEL (source) != self->channel)
-    return;
-  self->asked = FALSE;
-  if (g_error_matches (error, MEFOTA_ERROR, MEFOTA_ERROR_TIMEOUT))
-    mefota_link_suspect (self);
-  if (error != NULL || lines[0] == NULL || self->state != MEFOTA_LINK_UP || self->version[0] == '\0')
-    return;
-  version = mefota_at_event_strip_prefix (lines[0], "+CGMR");
-  if (!mefota_version_matches (version, self->version))
-    mefota_link_identify (self);
-}
-
-static void
-ask_still_there (gpointer data)
-{
-  MefotaLink *self = data;
-
-  mefota_timer_start (&self->watch_timer, self->timeouts.probe, ask_still_there, self);
-  if (self->state != MEFOTA_LINK_UP || mefota_timer_is_running (&self->silence_timer))
-    return;
-  if (!self->asked)
-    {
-      self->asked = TRUE;
-      self->unanswered = 0;
-      /* Its version tells of a restart that was over between two questions. */
-      mefota_at_channel_send_async (self->channel, "AT+CGMR", NULL, self->timeouts.probe, self->cancellable,
-                                    on_still_there, g_object_ref (self));
-    }
-  else if (++self->unanswered == 2)
-    mefota_link_suspect (self); /* it waits behind a command that is not answered either */
-}
-
-void
-mefota_link_watch_silence (MefotaLink *self, gboolean watch)
-{
-  if (watch && !self->watching)
-    self->identified_at = 0; /* a boot that shows itself from now on is not the one before its identity was read */
-  self->watching = watch;
-  mefota_timer_stop (&self->watch_timer);
-  if (watch && self->transport == MEFOTA_TRANSPORT_UART && self->state == MEFOTA_LINK_UP)
-    mefota_timer_start (&self->watch_timer, self->timeouts.probe, ask_still_there, self);
-}
-
-static void
-on_urc (MefotaAtChannel *channel, const char *line, gboolean booted, gpointer data)
-{
-  MefotaLink *self = data;
-  gboolean settled = g_get_monotonic_time () - self->identified_at > 2000 * (gint64) self->timeouts.probe;
-  gboolean synchronising = mefota_timer_is_running (&self->silence_timer);
-
-  /* A boot is several lines, and the last may come after the module has answered: those are not another boot. */
-  if (!booted || self->transport != MEFOTA_TRANSPORT_UART || self->state != MEFOTA_LINK_UP || !settled)
-    return;
-  g_message ("%s: the module has restarted (%s)", self->name, line);
-  fall_silent (self);
-  if (!synchronising)
-    begin_probing (self);
-}
-
 /* ---- the port ---- */
 
 static void
 on_indication (MefotaAtChannel *channel, const MefotaIndication *indication, gpointer data)
 {
   g_signal_emit (data, signals[INDICATION], 0, indication);
+}
+
+static void
+on_urc (MefotaAtChannel *channel, const char *line, gboolean booted, gpointer data)
+{
+  if (booted)
+    mefota_link_note_boot (data, line);
 }
 
 static void
@@ -384,7 +265,7 @@ open_port (gpointer data)
   g_signal_connect (self->channel, "urc", G_CALLBACK (on_urc), self);
   g_signal_connect (self->channel, "hang-up", G_CALLBACK (on_hang_up), self);
   set_state (self, MEFOTA_LINK_PROBING);
-  begin_probing (self);
+  mefota_link_begin_probing (self);
 }
 
 void
