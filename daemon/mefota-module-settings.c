@@ -120,6 +120,8 @@ on_restored (GObject *source, GAsyncResult *result, gpointer data)
     }
   else if (error->domain == MEFOTA_ERROR)
     g_warning ("%s: a lost setting could not be put back: %s", self->id, error->message);
+  else if (self->settings_read && mefota_upgrade_is_active (self->upgrade))
+    self->unmended = TRUE; /* an upgrade has begun before its turn */
   mefota_module_end_settling (self);
 }
 
@@ -134,8 +136,8 @@ put_back (MefotaModule *self, MefotaSetting setting, const MefotaSettings *wante
     return;
   mefota_module_begin_settling (self);
   mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
-                               mefota_module_get_timeouts (self)->command, self->presence, on_restored,
-                               g_object_ref (self));
+                               mefota_module_get_timeouts (self)->command, self->calls, self->presence,
+                               on_restored, g_object_ref (self));
 }
 
 /* What the module should be set to, by what is known (nullable) of it. */
@@ -337,8 +339,8 @@ write_setting (GTask *task)
     }
   mefota_module_begin_settling (self);
   mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), change->setting,
-                               change->wanted, mefota_module_get_timeouts (self)->command, self->presence,
-                               on_setting_written, g_object_ref (task));
+                               change->wanted, mefota_module_get_timeouts (self)->command, self->calls,
+                               self->presence, on_setting_written, g_object_ref (task));
 }
 
 /* What is to be changed in the result, and then written; NULL if that cannot be now, which @callback is told. */

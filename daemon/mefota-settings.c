@@ -356,8 +356,8 @@ on_written (GObject *source, GAsyncResult *result, gpointer data)
 
 void
 mefota_settings_write_async (MefotaAtChannel *channel, const MefotaProfile *profile, MefotaSetting setting,
-                             const MefotaSettings *wanted, guint timeout_ms, GCancellable *cancellable,
-                             GAsyncReadyCallback callback, gpointer user_data)
+                             const MefotaSettings *wanted, guint timeout_ms, GCancellable *in_line,
+                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   GTask *task = g_task_new (channel, cancellable, callback, user_data);
   Writing *w = g_new0 (Writing, 1);
@@ -375,7 +375,7 @@ mefota_settings_write_async (MefotaAtChannel *channel, const MefotaProfile *prof
     command = mefota_settings_target_command (profile, wanted->target);
   else
     command = g_strdup_printf ("AT+FOTAPOLLEN=%d", wanted->polling ? 1 : 0);
-  mefota_at_channel_send_async (channel, command, NULL, timeout_ms, cancellable, on_written, task);
+  mefota_at_channel_send_async (channel, command, NULL, timeout_ms, in_line, on_written, task);
 }
 
 MefotaSettings *

@@ -40,7 +40,8 @@ void mefota_settings_read_async (MefotaAtChannel *channel, guint timeout_ms, GCa
 MefotaSettings *mefota_settings_read_finish (GAsyncResult *result, GError **error);
 
 /* Sends @command (one of the above, or AT+FOTAPOLLEN=n), then reads all settings. MODULE_ERROR if the module then has
- * something else than @wanted, of which only what @command sets is compared. */
+ * something else than @wanted, of which only what @command sets is compared. @in_line is what @command waits for its turn
+ * with, so that it can be withdrawn; @cancellable is for all of it. */
 typedef enum
 {
   MEFOTA_SETTING_SERVER,
@@ -48,8 +49,8 @@ typedef enum
   MEFOTA_SETTING_TARGET,
 } MefotaSetting;
 void mefota_settings_write_async (MefotaAtChannel *channel, const MefotaProfile *profile, MefotaSetting setting,
-                                  const MefotaSettings *wanted, guint timeout_ms, GCancellable *cancellable,
-                                  GAsyncReadyCallback callback, gpointer user_data);
+                                  const MefotaSettings *wanted, guint timeout_ms, GCancellable *in_line,
+                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 MefotaSettings *mefota_settings_write_finish (GAsyncResult *result, MefotaSetting *written, GError **error);
 
 G_END_DECLS

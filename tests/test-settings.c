@@ -392,7 +392,7 @@ test_write (Fixture *f, gconstpointer data)
     {
       expect (f, table[i].command, OK);
       expect_queries (f, table[i].server, table[i].polling, table[i].target);
-      mefota_settings_write_async (f->channel, &profile, table[i].setting, &table[i].wanted, LONG_MS, NULL,
+      mefota_settings_write_async (f->channel, &profile, table[i].setting, &table[i].wanted, LONG_MS, NULL, NULL,
                                    on_settings_written, f);
       await (f, table[i].outcome);
     }
@@ -409,13 +409,13 @@ test_write_refused (Fixture *f, gconstpointer data)
   for (gsize i = 0; i < G_N_ELEMENTS (answers); i++)
     {
       expect (f, "AT+FOTAPOLLEN=1\r", answers[i]);
-      mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, LONG_MS, NULL,
+      mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, LONG_MS, NULL, NULL,
                                    on_settings_written, f);
       await (f, "ModuleError; ");
     }
   expect (f, "AT+FOTAPOLLEN=1\r", "");
-  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, 100, NULL, on_settings_written,
-                               f);
+  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_POLLING, &wanted, 100, NULL, NULL,
+                               on_settings_written, f);
   await (f, "Timeout; ");
 }
 
@@ -426,8 +426,8 @@ test_write_hang_up (Fixture *f, gconstpointer data)
 
   expect (f, "AT+FOTATV=\"V2\"\r", OK);
   expect (f, "AT+FOTAIP?\r", "");
-  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_TARGET, &wanted, LONG_MS, NULL, on_settings_written,
-                               f);
+  mefota_settings_write_async (f->channel, &profile, MEFOTA_SETTING_TARGET, &wanted, LONG_MS, NULL, NULL,
+                               on_settings_written, f);
   await_steps (f);
   unplug (f);
   await (f, "NotPresent; hang-up; ");

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is on its way to a module, or has just come from it, when something else overtakes it: an upgrade, an end, a
+ * restart (contract 5). */
+
+#include "daemon-lab.h"
+
+#include <string.h>
+
+typedef struct
+{
+  gboolean done;
+  char *error;
+} Call;
+
+static void
+on_called (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Call *call = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  call->error = error != NULL ? g_dbus_error_get_remote_error (error) : NULL;
+  call->done = TRUE;
+}
+
+static void
+begin_call (DaemonFixture *f, const char *method, GVariant *parameters, Call *call)
+{
+  g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota", method,
+                          parameters, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_called, call);
+}
+
+/* A command that the module takes its time for, and is working on now. */
+static void
+begin_slow_command (DaemonFixture *f, SimProcess *sim, Call *slow)
+{
+  sim_control (sim, "set fault=1x AT+CSQ late 100");
+  begin_call (f, "SendCommand", g_variant_new ("(su)", "AT+CSQ", 20000), slow);
+}
+
+/* ---- settings ---- */
+
+typedef struct
+{
+  const char *method;
+  const char *arguments;
+  const char *sent;
+} Setting;
+
+static const Setting settings[] = {
+  { "SetServer", "('10.0.0.9', @q 99)", "rx AT+FOTAIP=" },
+  { "SetPolling", "(true,)", "rx AT+FOTAPOLLEN=" },
+  { "SetTargetVersion", "('V1',)", "rx AT+FOTATV=" },
+};
+
+/* It waits for the line, and is not for a module in an upgrade. */
+static void
+test_setting (gconstpointer data)
+{
+  const Setting *setting = data;
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+  Call slow = { FALSE }, behind = { FALSE };
+
+  begin_slow_command (f, sim, &slow);
+  sim_await (sim, "rx AT+CSQ");
+  begin_call (f, setting->method, g_variant_new_parsed (setting->arguments), &behind);
+  g_variant_unref (daemon_call_property (f, "m0", "State")); /* it is there */
+  sim_control (sim, "ind UPDATING");
+  daemon_await_state (f, "m0", "updating");
+  DAEMON_AWAIT (f, slow.done && behind.done);
+  g_assert_null (slow.error);
+  g_assert_cmpstr (behind.error, ==, "org.gosuncn.Fota.Error.Busy");
+  g_free (behind.error);
+  lab_commands (f, sim);
+  g_assert_cmpuint (sim_count (sim, setting->sent), ==, 0);
+}
+
+/* What is put back waits for the line likewise: it is put back at the upgrade's end. */
+static void
+test_put_back (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+  Call slow = { FALSE };
+
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.9", 99), -1);
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "set fault=1x AT+FOTATV? late 50");
+  sim_control (sim, "reboot 5");
+  sim_await (sim, "vanished");
+  sim_await (sim, "rx AT+FOTATV?");
+  begin_slow_command (f, sim, &slow);
+  sim_await (sim, "rx AT+CSQ");
+  daemon_await_state (f, "m0", "idle");
+  sim_control (sim, "ind UPDATING");
+  daemon_await_state (f, "m0", "updating");
+  DAEMON_AWAIT (f, slow.done);
+  lab_commands (f, sim);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTAIP="), ==, 1); /* SetServer's */
+  sim_control (sim, "ind FAIL_END");
+  daemon_await_finished (f, "m0", "failure", "UpgradeFailed");
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+}
+
+int
+main (int argc, char **argv)
+{
+  lab_init (&argc, &argv);
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/daemon/overtaken/setting/%s", settings[i].method);
+      g_test_add_data_func (path, &settings[i], test_setting);
+    }
+  g_test_add_func ("/daemon/overtaken/put-back", test_put_back);
+  return g_test_run ();
+}
