@@ -301,6 +301,23 @@ writing_free (Writing *self)
 }
 
 /* A setting the module does not tell cannot be compared: its OK must do. */
+static void
+believe (const Writing *w, MefotaSettings *got)
+{
+  if (w->setting == MEFOTA_SETTING_SERVER && got->server[0] == '\0')
+    {
+      got->server = (g_free (got->server), g_strdup (w->wanted->server));
+      got->port = w->wanted->port;
+    }
+  else if (w->setting == MEFOTA_SETTING_POLLING && !got->polling_known)
+    {
+      got->polling = w->wanted->polling;
+      got->polling_known = TRUE;
+    }
+  else if (w->setting == MEFOTA_SETTING_TARGET && got->target[0] == '\0')
+    got->target = (g_free (got->target), g_strdup (w->wanted->target));
+}
+
 static gboolean
 was_kept (const Writing *w, const MefotaSettings *got, char **kept)
 {
@@ -308,14 +325,13 @@ was_kept (const Writing *w, const MefotaSettings *got, char **kept)
     {
     case MEFOTA_SETTING_SERVER:
       *kept = g_strdup_printf ("%s,%u", got->server, got->port);
-      return got->server[0] == '\0'
-             || (g_ascii_strcasecmp (got->server, w->wanted->server) == 0 && got->port == w->wanted->port);
+      return g_ascii_strcasecmp (got->server, w->wanted->server) == 0 && got->port == w->wanted->port;
     case MEFOTA_SETTING_POLLING:
       *kept = g_strdup (got->polling ? "1" : "0");
-      return !got->polling_known || got->polling == w->wanted->polling;
+      return got->polling == w->wanted->polling;
     case MEFOTA_SETTING_TARGET:
       *kept = g_strdup (got->target);
-      return got->target[0] == '\0' || mefota_version_matches (got->target, w->wanted->target);
+      return mefota_version_matches (got->target, w->wanted->target);
     }
   g_return_val_if_reached (FALSE);
 }
@@ -330,8 +346,12 @@ on_read_back (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (MefotaSettings) got = mefota_settings_read_finish (result, &error);
 
   if (got == NULL)
-    g_task_return_error (task, g_steal_pointer (&error));
-  else if (!was_kept (w, got, &kept))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  believe (w, got);
+  if (!was_kept (w, got, &kept))
     g_task_return_new_error (task, MEFOTA_ERROR, MEFOTA_ERROR_MODULE_ERROR,
                              "The module said OK but has kept \"%s\"; set it again, or restart the module first.",
                              kept);

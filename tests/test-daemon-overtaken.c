@@ -104,6 +104,31 @@ test_put_back (void)
   sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
 }
 
+/* Taken on by the module, which does not tell it just then: it counts all the same, and a restart does not bring back
+ * what was set before. */
+static void
+test_not_told (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.1", 99), -1);
+  sim_control (sim, "set fault=1x AT+FOTAIP? error");
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.2", 99), -1);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "10.0.0.2");
+  sim_control (sim, "set fault=1x AT+FOTAPOLLEN? error");
+  daemon_call_ok (f, "m0", "SetPolling", g_variant_new ("(b)", TRUE), -1);
+  g_assert_cmpuint (daemon_get_number (f, "m0", "PollingEnabled"), ==, 1);
+  sim_control (sim, "set fault=1x AT+FOTATV? error");
+  daemon_call_ok (f, "m0", "SetTargetVersion", g_variant_new ("(s)", "V1"), -1);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "TargetVersion"), ==, "V1");
+  sim_control (sim, "set lose-settings=server,polling");
+  sim_control (sim, "reboot 5");
+  sim_await (sim, "vanished");
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.2,99");
+  sim_await (sim, "rx AT+FOTAPOLLEN=1");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -114,5 +139,6 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &settings[i], test_setting);
     }
   g_test_add_func ("/daemon/overtaken/put-back", test_put_back);
+  g_test_add_func ("/daemon/overtaken/not-told", test_not_told);
   return g_test_run ();
 }

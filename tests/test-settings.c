@@ -373,19 +373,19 @@ test_write (Fixture *f, gconstpointer data)
       "\r\n+FOTAIP: \"host.name\",1\r\n\r\nOK\r\n",
       POLLING, TARGET, "host.name,1 on V2; " },
     { MEFOTA_SETTING_SERVER, { .server = (char *) "10.0.0.2", .port = 45000 }, "AT+FOTAIP=10.0.0.2,45000\r",
-      REFUSED, POLLING, TARGET, ",0 on V2; " }, /* it does not tell: its OK must do */
+      REFUSED, POLLING, TARGET, "10.0.0.2,45000 on V2; " }, /* it does not tell: its OK must do */
     { MEFOTA_SETTING_POLLING, { .polling = TRUE }, "AT+FOTAPOLLEN=1\r",
       SERVER, POLLING_SLIP, TARGET, "10.0.0.1,45000 on V2; " },
     { MEFOTA_SETTING_POLLING, { .polling = FALSE }, "AT+FOTAPOLLEN=0\r",
       SERVER, POLLING_SLIP, TARGET, "ModuleError; " },
     { MEFOTA_SETTING_POLLING, { .polling = TRUE }, "AT+FOTAPOLLEN=1\r",
-      SERVER, REFUSED, TARGET, "10.0.0.1,45000 ?off V2; " },
+      SERVER, REFUSED, TARGET, "10.0.0.1,45000 on V2; " },
     { MEFOTA_SETTING_TARGET, { .target = (char *) "V2" }, "AT+FOTATV=\"V2\"\r",
       SERVER, POLLING, TARGET, "10.0.0.1,45000 on V2; " },
     { MEFOTA_SETTING_TARGET, { .target = (char *) "V3" }, "AT+FOTATV=\"V3\"\r",
       SERVER, POLLING, TARGET, "ModuleError; " },
     { MEFOTA_SETTING_TARGET, { .target = (char *) "V3" }, "AT+FOTATV=\"V3\"\r",
-      SERVER, POLLING, REFUSED, "10.0.0.1,45000 on ; " },
+      SERVER, POLLING, REFUSED, "10.0.0.1,45000 on V3; " },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
