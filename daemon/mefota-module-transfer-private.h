@@ -31,6 +31,7 @@ typedef struct
   /* the caller of Install until it is answered; also without a caller, for one that was queued */
   GTask *task;
   GError *failure;       /* why it is being cleaned up */
+  GCancellable *cleaning; /* of that */
   char *expected;
   char *requested_by;
   MefotaOperation operation;

@@ -96,6 +96,7 @@ transfer_free (MefotaTransfer *self)
   if (self->cancellable != NULL)
     g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
+  g_clear_object (&self->cleaning);
   if (self->way != NULL)
     g_signal_handlers_disconnect_by_data (self->way, self);
   g_clear_object (&self->way);
@@ -195,7 +196,9 @@ clean_up (MefotaTransfer *self, GError *failure)
       return;
     }
   begin_step (self, MEFOTA_TRANSFER_CLEANING);
-  mefota_way_clean_up_async (self->way, mefota_module_get_channel (self->module), on_cleaned_up,
+  g_clear_object (&self->cleaning);
+  self->cleaning = g_cancellable_new ();
+  mefota_way_clean_up_async (self->way, mefota_module_get_channel (self->module), self->cleaning, on_cleaned_up,
                              g_object_ref (self->module));
 }
 
@@ -246,6 +249,13 @@ mefota_module_overtake_transfer (MefotaModule *self)
     g_cancellable_cancel (transfer->cancellable); /* its end finds that it is overtaken */
   else if (transfer->stage == MEFOTA_TRANSFER_WAITING)
     mefota_transfer_refuse (transfer, overtaken_error (transfer));
+  else if (transfer->stage == MEFOTA_TRANSFER_CLEANING && mefota_transfer_get_upgrade (transfer)->piece == 0)
+    {
+      /* It waits for no bytes: not a word more into its own. */
+      g_clear_error (&transfer->failure);
+      transfer->failure = overtaken_error (transfer);
+      g_cancellable_cancel (transfer->cleaning);
+    }
   return TRUE;
 }
 

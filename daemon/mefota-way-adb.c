@@ -428,7 +428,8 @@ install_async (MefotaWay *way, GCancellable *cancellable, GAsyncReadyCallback ca
 /* ---- clean-up ---- */
 
 static void
-clean_up_async (MefotaWay *way, MefotaAtChannel *channel, GAsyncReadyCallback callback, gpointer user_data)
+clean_up_async (MefotaWay *way, MefotaAtChannel *channel, GCancellable *cancellable, GAsyncReadyCallback callback,
+                gpointer user_data)
 {
   MefotaWayAdb *self = MEFOTA_WAY_ADB (way);
 

@@ -366,14 +366,15 @@ install_async (MefotaWay *way, GCancellable *cancellable, GAsyncReadyCallback ca
 }
 
 static void
-clean_up_async (MefotaWay *way, MefotaAtChannel *channel, GAsyncReadyCallback callback, gpointer user_data)
+clean_up_async (MefotaWay *way, MefotaAtChannel *channel, GCancellable *cancellable, GAsyncReadyCallback callback,
+                gpointer user_data)
 {
   MefotaWaySerial *self = MEFOTA_WAY_SERIAL (way);
 
   set_channel (self, channel);
   self->only_deletes = TRUE;
   self->connected_late = FALSE;
-  begin_step (self, NULL, callback, user_data, clean_up_async);
+  begin_step (self, cancellable, callback, user_data, clean_up_async);
   settle (self);
 }
 

@@ -52,9 +52,10 @@ mefota_way_install_async (MefotaWay *self, GCancellable *cancellable, GAsyncRead
 }
 
 void
-mefota_way_clean_up_async (MefotaWay *self, MefotaAtChannel *channel, GAsyncReadyCallback callback, gpointer user_data)
+mefota_way_clean_up_async (MefotaWay *self, MefotaAtChannel *channel, GCancellable *cancellable,
+                           GAsyncReadyCallback callback, gpointer user_data)
 {
-  MEFOTA_WAY_GET_CLASS (self)->clean_up_async (self, channel, callback, user_data);
+  MEFOTA_WAY_GET_CLASS (self)->clean_up_async (self, channel, cancellable, callback, user_data);
 }
 
 gboolean

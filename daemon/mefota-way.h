@@ -46,7 +46,8 @@ struct _MefotaWayClass
   /* The command that makes the module install; its OK ends this step. */
   void (*install_async) (MefotaWay *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   /* After a failure or cancellation: leaves the module without a partial package. Best effort, bounded in time. */
-  void (*clean_up_async) (MefotaWay *self, MefotaAtChannel *channel, GAsyncReadyCallback callback, gpointer user_data);
+  void (*clean_up_async) (MefotaWay *self, MefotaAtChannel *channel, GCancellable *cancellable,
+                          GAsyncReadyCallback callback, gpointer user_data);
   /* Whether prepare() has told the module something that it may go away and come back for: then it is waited for, and
    * begun with anew, without counting as an attempt. FALSE by default. */
   gboolean (*is_leaving) (MefotaWay *self);
@@ -60,8 +61,8 @@ void mefota_way_transfer_async (MefotaWay *self, GCancellable *cancellable, GAsy
                                 gpointer user_data);
 void mefota_way_install_async (MefotaWay *self, GCancellable *cancellable, GAsyncReadyCallback callback,
                                gpointer user_data);
-void mefota_way_clean_up_async (MefotaWay *self, MefotaAtChannel *channel, GAsyncReadyCallback callback,
-                                gpointer user_data);
+void mefota_way_clean_up_async (MefotaWay *self, MefotaAtChannel *channel, GCancellable *cancellable,
+                                GAsyncReadyCallback callback, gpointer user_data);
 gboolean mefota_way_is_leaving (MefotaWay *self);
 gboolean mefota_way_finish (MefotaWay *self, GAsyncResult *result, GError **error);
 

@@ -4,8 +4,11 @@
  * restart (contract 5). */
 
 #include "daemon-lab.h"
+#include "package-fixture.h"
 
+#include <gio/gunixfdlist.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct
 {
@@ -29,6 +32,17 @@ begin_call (DaemonFixture *f, const char *method, GVariant *parameters, Call *ca
 {
   g_dbus_connection_call (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0", "org.gosuncn.Fota", method,
                           parameters, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_called, call);
+}
+
+static void
+begin_install (DaemonFixture *f, int fd, Call *call)
+{
+  g_autoptr (GUnixFDList) fds = g_unix_fd_list_new_from_array (&(int){ dup (fd) }, 1);
+
+  g_dbus_connection_call_with_unix_fd_list (f->connection, "org.gosuncn.Fota", "/org/gosuncn/Fota/module/m0",
+                                            "org.gosuncn.Fota", "Install",
+                                            g_variant_new_parsed ("(@h 0, @a{sv} {})"), NULL,
+                                            G_DBUS_CALL_FLAGS_NONE, -1, fds, NULL, on_called, call);
 }
 
 /* A command that the module takes its time for, and is working on now. */
@@ -129,6 +143,37 @@ test_not_told (void)
   sim_await (sim, "rx AT+FOTAPOLLEN=1");
 }
 
+/* ---- packages ---- */
+
+/* A package that was given up before its first byte is still to be deleted when the module begins an upgrade of its
+ * own: not a word of that into it. */
+static void
+test_clean_up (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", NULL, "command=1\n");
+  SimProcess *sim = lab_sim (f, 0);
+  Call install = { FALSE };
+  TestPackage *package;
+  g_autofree char *path = daemon_path (f, "package");
+
+  package = test_package_new (path, 100);
+  sim_control (sim, "set fault=1x AT+ZCOMDEL silent");
+  begin_install (f, package->fd, &install);
+  sim_await (sim, "rx AT+ZCOMDEL");
+  sim_control (sim, "set fault=AT silent");
+  sim_await (sim, "rx AT");
+  lab_await_log (f, "m0: --> AT<CR>");
+  sim_control (sim, "ind UPDATING");
+  daemon_await_state (f, "m0", "updating");
+  sim_control (sim, "set fault=none");
+  sim_await (sim, "rx AT+CGMR"); /* which waited behind it */
+  g_assert_cmpuint (sim_count (sim, "rx AT+ZCOMDEL"), ==, 1);
+  DAEMON_AWAIT (f, install.done);
+  g_assert_cmpstr (install.error, ==, "org.gosuncn.Fota.Error.Busy");
+  g_free (install.error);
+  test_package_free (package);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -140,5 +185,6 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/daemon/overtaken/put-back", test_put_back);
   g_test_add_func ("/daemon/overtaken/not-told", test_not_told);
+  g_test_add_func ("/daemon/overtaken/clean-up", test_clean_up);
   return g_test_run ();
 }

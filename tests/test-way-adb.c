@@ -95,7 +95,7 @@ run (Fixture *f, Step step, GError **error)
   else if (step == INSTALL)
     mefota_way_install_async (f->way, f->cancellable, adb_keep_result, &result);
   else
-    mefota_way_clean_up_async (f->way, f->module->channel, adb_keep_result, &result);
+    mefota_way_clean_up_async (f->way, f->module->channel, NULL, adb_keep_result, &result);
   ADB_AWAIT (result != NULL);
   return mefota_way_finish (f->way, result, error);
 }

@@ -177,7 +177,7 @@ static void
 clean_up (Fixture *f)
 {
   f->done = FALSE;
-  mefota_way_clean_up_async (f->way, f->channel, on_step, f);
+  mefota_way_clean_up_async (f->way, f->channel, NULL, on_step, f);
   await (&f->done, "clean-up");
 }
 
