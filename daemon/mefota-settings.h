@@ -40,8 +40,8 @@ void mefota_settings_read_async (MefotaAtChannel *channel, guint timeout_ms, GCa
 MefotaSettings *mefota_settings_read_finish (GAsyncResult *result, GError **error);
 
 /* Sends @command (one of the above, or AT+FOTAPOLLEN=n), then reads all settings. MODULE_ERROR if the module then has
- * something else than @wanted, of which only what @command sets is compared. @in_line is what @command waits for its turn
- * with, so that it can be withdrawn; @cancellable is for all of it. */
+ * something else than @wanted, of which only what @command sets is compared. @in_line is what @command waits for its
+ * turn with, so that it can be withdrawn; @cancellable is for all of it. */
 typedef enum
 {
   MEFOTA_SETTING_SERVER,

@@ -143,6 +143,48 @@ test_not_told (void)
   sim_await (sim, "rx AT+FOTAPOLLEN=1");
 }
 
+/* On a UART nobody may have seen that it restarted, but that it runs another version: what it lost is put back, and not
+ * taken for what was wanted. */
+static void
+test_unseen_restart (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set return-late=0");
+  sim_control (sim, "set linger=0");
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.9", 99), -1);
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "ind UPDATING");
+  daemon_await_state (f, "m0", "updating");
+  sim_control (sim, "firmware " NEW_VERSION);
+  sim_control (sim, "reboot 1");
+  daemon_await_finished (f, "m0", "success", NULL);
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+}
+
+/* The same without an upgrade that the daemon knows of: Refresh finds it. */
+static void
+test_unseen_upgrade (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set return-late=0");
+  sim_control (sim, "set linger=0");
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.9", 99), -1);
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "firmware " NEW_VERSION);
+  sim_control (sim, "reboot 1");
+  sim_await (sim, "ready");
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  DAEMON_AWAIT (f, g_str_equal (daemon_get_string (f, "m0", "ServerAddress"), "10.0.0.9"));
+  daemon_await_state (f, "m0", "idle");
+}
+
 /* ---- packages ---- */
 
 /* A package that was given up before its first byte is still to be deleted when the module begins an upgrade of its
@@ -185,6 +227,8 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/daemon/overtaken/put-back", test_put_back);
   g_test_add_func ("/daemon/overtaken/not-told", test_not_told);
+  g_test_add_func ("/daemon/overtaken/unseen-restart", test_unseen_restart);
+  g_test_add_func ("/daemon/overtaken/unseen-upgrade", test_unseen_upgrade);
   g_test_add_func ("/daemon/overtaken/clean-up", test_clean_up);
   return g_test_run ();
 }
