@@ -129,14 +129,14 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
   g_autoptr (GVariant) details = NULL;
   MefotaUpgrade *u = self->upgrade;
 
+  /* E.g. a restart, or another start, behind a slow command, in an upgrade that the module began meanwhile. */
+  if (mefota_upgrade_is_active (u) && u->state != MEFOTA_STATE_QUEUED && mefota_module_get_channel (self) != NULL)
+    mefota_at_channel_withdraw (mefota_module_get_channel (self), self->calls);
   if (actions & MEFOTA_ACT_BEGUN)
     {
       if (u->id[0] == '\0')
         u->id = (g_free (u->id), g_uuid_string_random ());
       mefota_module_drop_package (self);
-      /* E.g. a restart behind a slow command, in an upgrade that the module began meanwhile. */
-      if (u->state != MEFOTA_STATE_QUEUED && mefota_module_get_channel (self) != NULL)
-        mefota_at_channel_withdraw (mefota_module_get_channel (self), self->calls);
       mefota_journal_event (MEFOTA_JOURNAL_STARTED, self->id, u->id, u->status,
                             "%s: %s upgrade from %s, asked for by %s",
                             self->id, mefota_operation_to_word (u->operation), u->from_version, u->requested_by);

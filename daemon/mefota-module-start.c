@@ -35,6 +35,13 @@ start_free (gpointer data)
   g_free (self);
 }
 
+static GError *
+overtaken_error (MefotaModule *self)
+{
+  return g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
+                      "Module %s has begun an upgrade of its own; start again after its end.", self->id);
+}
+
 /* The caller of a start that was queued has long been answered: its failure ends the upgrade instead. */
 static void
 refuse (GTask *task, GError *error)
@@ -46,7 +53,12 @@ refuse (GTask *task, GError *error)
 
   if (self->start_task != task)
     return; /* taken on meanwhile, by an indication */
-  if (owned->domain != MEFOTA_ERROR)
+  if (owned->domain != MEFOTA_ERROR && mefota_upgrade_is_active (self->upgrade) && !queued)
+    {
+      g_clear_error (&owned);
+      owned = overtaken_error (self); /* it was withdrawn for that */
+    }
+  else if (owned->domain != MEFOTA_ERROR)
     {
       g_clear_error (&owned);
       owned = g_error_new (MEFOTA_ERROR, MEFOTA_ERROR_NOT_PRESENT, "Module %s went away; start again when it is back.",
@@ -128,8 +140,7 @@ check_still_free (GTask *task, GError **error)
     }
   if (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED)
     {
-      g_set_error (error, MEFOTA_ERROR, MEFOTA_ERROR_BUSY,
-                   "Module %s has begun an upgrade of its own; start again after its end.", self->id);
+      g_propagate_error (error, overtaken_error (self));
       return FALSE;
     }
   return mefota_module_check_present (self, error) && mefota_module_check_not_restarting (self, error)
@@ -157,7 +168,7 @@ send_start (GTask *task)
   else
     mefota_at_channel_send_async (mefota_module_get_channel (self), "AT+FOTACTR", NULL,
                                   mefota_module_get_timeouts (self)->command,
-                                  self->presence, on_started, g_object_ref (task));
+                                  self->calls, on_started, g_object_ref (task));
 }
 
 static void
@@ -195,7 +206,7 @@ set_target (GTask *task)
       command = mefota_settings_target_command (mefota_module_get_profile (self), start->target);
       mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
                                     mefota_module_get_timeouts (self)->command,
-                                    self->presence, on_target_set, g_object_ref (task));
+                                    self->calls, on_target_set, g_object_ref (task));
     }
 }
 

@@ -185,6 +185,36 @@ test_unseen_upgrade (void)
   daemon_await_state (f, "m0", "idle");
 }
 
+/* ---- starts ---- */
+
+/* One that waits for the line when the module begins by itself: no second start into that. */
+static void
+test_start (gconstpointer data)
+{
+  const char *const *word = data;
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+  Call slow = { FALSE }, start = { FALSE };
+
+  begin_slow_command (f, sim, &slow);
+  sim_await (sim, "rx AT+CSQ");
+  begin_call (f, "Upgrade", g_variant_new_parsed ("('', {'force': <true>})"), &start);
+  g_variant_unref (daemon_call_property (f, "m0", "State")); /* it is there */
+  sim_control (sim, "ind %s", word[0]);
+  daemon_await_state (f, "m0", word[1]);
+  DAEMON_AWAIT (f, slow.done && start.done);
+  g_assert_null (slow.error);
+  g_assert_cmpstr (start.error, ==, word[2]);
+  g_free (start.error);
+  lab_commands (f, sim);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
+  sim_control (sim, "ind FAIL_CONNECT");
+  daemon_await_finished (f, "m0", "failure", "ConnectFailed");
+  lab_play (f, sim, lab_quick);
+  lab_upgrade (f, "");
+  daemon_await_finished (f, "m0", "success", NULL);
+}
+
 /* ---- packages ---- */
 
 /* A package that was given up before its first byte is still to be deleted when the module begins an upgrade of its
@@ -219,6 +249,9 @@ test_clean_up (void)
 int
 main (int argc, char **argv)
 {
+  static const char *const asks[] = { "NEED_CONFIRM", "confirming", "org.gosuncn.Fota.Error.Busy" };
+  static const char *const begins[] = { "DOWNLOADING:25%", "downloading", NULL }; /* counts as the OK */
+
   lab_init (&argc, &argv);
   for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
     {
@@ -229,6 +262,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/overtaken/not-told", test_not_told);
   g_test_add_func ("/daemon/overtaken/unseen-restart", test_unseen_restart);
   g_test_add_func ("/daemon/overtaken/unseen-upgrade", test_unseen_upgrade);
+  g_test_add_data_func ("/daemon/overtaken/start/question", asks, test_start);
+  g_test_add_data_func ("/daemon/overtaken/start/download", begins, test_start);
   g_test_add_func ("/daemon/overtaken/clean-up", test_clean_up);
   return g_test_run ();
 }
