@@ -223,7 +223,10 @@ on_command_answered (GObject *source, GAsyncResult *result, gpointer data)
       g_prefix_error (&error, "%s / ", joined);
     }
   if (error == NULL && command->sets)
-    mefota_module_read_settings (self);
+    {
+      mefota_module_unlearn_settings (self, command->text);
+      mefota_module_read_settings (self);
+    }
   if (error == NULL)
     g_task_return_pointer (task, g_steal_pointer (&lines), (GDestroyNotify) g_strfreev);
   else

@@ -231,6 +231,8 @@ void mefota_module_read_settings (MefotaModule *self);
 void mefota_module_mend_settings (MefotaModule *self);
 /* It was away, or must have been. */
 void mefota_module_forget_settings (MefotaModule *self);
+/* @command has set something: what is read next is what is wanted, even if that is only after a restart. */
+void mefota_module_unlearn_settings (MefotaModule *self, const char *command);
 /* Whoever sets something, or goes by what is set, waits until what is read, put back or set just now is done: what was
  * asked for first counts first, and the last counts in the end. The module may be away, or in an upgrade, by then. */
 void mefota_module_when_settled (MefotaModule *self, GTask *task, void (*go_on) (GTask *task));

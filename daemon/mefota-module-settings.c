@@ -102,6 +102,27 @@ remember (MefotaModule *self, guint others)
   record_known (self, known, &dict);
 }
 
+void
+mefota_module_unlearn_settings (MefotaModule *self, const char *command)
+{
+  g_autofree char *upper = g_ascii_strup (command, -1);
+  g_autoptr (GVariant) known = NULL;
+  GVariantDict dict;
+
+  if (self->identity->imei[0] == '\0')
+    return;
+  known = mefota_store_load (self->services->store, MEFOTA_STORE_IMEI, self->identity->imei);
+  g_variant_dict_init (&dict, known);
+  if (strstr (upper, "+FOTAIP=") != NULL)
+    {
+      g_variant_dict_remove (&dict, "server");
+      g_variant_dict_remove (&dict, "port");
+    }
+  if (strstr (upper, "+FOTAPOLLEN=") != NULL)
+    g_variant_dict_remove (&dict, "polling");
+  record_known (self, known, &dict);
+}
+
 /* ---- what it lost ---- */
 
 static void

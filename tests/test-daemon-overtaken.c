@@ -143,6 +143,29 @@ test_not_told (void)
   sim_await (sim, "rx AT+FOTAPOLLEN=1");
 }
 
+/* Set by a single command, and gone before that is read: what was set before is not put back over it. */
+static void
+test_by_command (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.1", 99), -1);
+  daemon_call_ok (f, "m0", "SetPolling", g_variant_new ("(b)", TRUE), -1);
+  sim_control (sim, "set fault=1x AT+FOTAIP? hangup");
+  daemon_call_ok (f, "m0", "SendCommand", g_variant_new ("(su)", "AT+FOTAIP=10.0.0.2,99", 0), -1);
+  daemon_await_state (f, "m0", "absent");
+  DAEMON_AWAIT (f, g_str_equal (daemon_get_string (f, "m0", "ServerAddress"), "10.0.0.2"));
+  lab_commands (f, sim);
+  g_assert_false (lab_logged (f, "lost its setting"));
+  /* It is what counts from now on, beside the other. */
+  sim_control (sim, "set lose-settings=server,polling");
+  sim_control (sim, "reboot 5");
+  sim_await (sim, "vanished");
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.2,99");
+  sim_await (sim, "rx AT+FOTAPOLLEN=1");
+}
+
 /* On a UART nobody may have seen that it restarted, but that it runs another version: what it lost is put back, and not
  * taken for what was wanted. */
 static void
@@ -260,6 +283,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/daemon/overtaken/put-back", test_put_back);
   g_test_add_func ("/daemon/overtaken/not-told", test_not_told);
+  g_test_add_func ("/daemon/overtaken/by-command", test_by_command);
   g_test_add_func ("/daemon/overtaken/unseen-restart", test_unseen_restart);
   g_test_add_func ("/daemon/overtaken/unseen-upgrade", test_unseen_upgrade);
   g_test_add_data_func ("/daemon/overtaken/start/question", asks, test_start);
