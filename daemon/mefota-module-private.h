@@ -32,6 +32,7 @@ struct _MefotaModule
   gboolean ended_here;    /* an upgrade ended since it was last away: it is idle, not probing */
   gboolean settings_read; /* since the port was opened or the module was away */
   gboolean unmended;      /* they were read in an upgrade: what is lost is put back at its end */
+  guint lost;             /* bits of MefotaSetting: what it had lost then and has not been put back since */
   guint settling;         /* how often they are being read or written just now */
   GQueue unsettled;       /* what waits until they are not: of mefota-module-settings.c's own */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */

@@ -136,6 +136,7 @@ on_restored (GObject *source, GAsyncResult *result, gpointer data)
   if (settings != NULL)
     {
       take_settings (self, g_steal_pointer (&settings));
+      self->lost &= ~BIT (written);
       remember (self, ~BIT (written)); /* another may be lost still */
       mefota_module_show (self);
     }
@@ -154,7 +155,10 @@ put_back (MefotaModule *self, MefotaSetting setting, const MefotaSettings *wante
   g_warning ("%s: the module lost its setting %s; %s", self->id, what,
              restore ? "putting it back" : "[policy] restore-settings=false leaves it so");
   if (!restore)
-    return;
+    {
+      self->lost &= ~BIT (setting);
+      return;
+    }
   mefota_module_begin_settling (self);
   mefota_settings_write_async (mefota_module_get_channel (self), mefota_module_get_profile (self), setting, wanted,
                                mefota_module_get_timeouts (self)->command, self->calls, self->presence,
@@ -234,8 +238,9 @@ note_settings (MefotaModule *self, MefotaSettings *settings)
     }
   self->settings_read = TRUE;
   wanted = recall (self, known);
+  self->lost = find_lost (self, wanted) & (fresh ? ~0u : self->lost);
   if (fresh || !active)
-    remember (self, fresh ? find_lost (self, wanted) : 0);
+    remember (self, self->lost); /* that stays wanted */
   if (active)
     self->unmended = self->unmended || fresh;
   else if (fresh)
@@ -339,6 +344,7 @@ on_setting_written (GObject *source, GAsyncResult *result, gpointer data)
   else
     {
       take_settings (self, settings);
+      self->lost &= ~BIT (written);
       remember (self, ~BIT (written));
       mefota_module_show (self);
       g_task_return_boolean (task, TRUE);

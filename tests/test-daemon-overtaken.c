@@ -143,6 +143,27 @@ test_not_told (void)
   sim_await (sim, "rx AT+FOTAPOLLEN=1");
 }
 
+/* It could not be put back, and is read again: it stays wanted. */
+static void
+test_not_put_back (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.9", 99), -1);
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "set fault=1x AT+FOTAIP=* error");
+  sim_control (sim, "reboot 5");
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  lab_await_log (f, "could not be put back");
+  daemon_call_ok (f, "m0", "Refresh", NULL, -1);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "ServerAddress"), ==, "114.55.56.19");
+  sim_control (sim, "reboot 5");
+  sim_await (sim, "vanished");
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+}
+
 /* Set by a single command, and gone before that is read: what was set before is not put back over it. */
 static void
 test_by_command (void)
@@ -283,6 +304,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/daemon/overtaken/put-back", test_put_back);
   g_test_add_func ("/daemon/overtaken/not-told", test_not_told);
+  g_test_add_func ("/daemon/overtaken/not-put-back", test_not_put_back);
   g_test_add_func ("/daemon/overtaken/by-command", test_by_command);
   g_test_add_func ("/daemon/overtaken/unseen-restart", test_unseen_restart);
   g_test_add_func ("/daemon/overtaken/unseen-upgrade", test_unseen_upgrade);
