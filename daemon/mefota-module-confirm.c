@@ -97,7 +97,7 @@ mefota_module_confirm_async (MefotaModule *self, gboolean allow, gboolean report
   self->asking = TRUE;
   self->start_task = g_object_ref (task);
   mefota_at_channel_send_async (mefota_module_get_channel (self), command, NULL,
-                                mefota_module_get_timeouts (self)->command, self->presence,
+                                mefota_module_get_timeouts (self)->command, self->answers,
                                 on_confirm_answered, g_object_ref (task));
 }
 

@@ -37,6 +37,7 @@ struct _MefotaModule
   GQueue unsettled;       /* what waits until they are not: of mefota-module-settings.c's own */
   GCancellable *presence; /* cancelled when the module goes away, renewed when it is back */
   GCancellable *calls;    /* the same for what is withdrawn from the line when an upgrade begins */
+  GCancellable *answers;  /* the same for answers, withdrawn when their question is over */
 
   MefotaUpgrade *upgrade;
   MefotaTimer timer; /* the upgrade machine's deadline */

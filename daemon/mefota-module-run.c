@@ -122,6 +122,21 @@ mefota_module_keep (MefotaModule *self, guint actions)
                           "%s: installing takes longer than expected; still waiting, do not cut its power", self->id);
 }
 
+/* Behind a slow command there may be a restart, or another start, for a module that has begun an upgrade meanwhile; or
+ * the answer to a question that is over. */
+static void
+withdraw_commands (MefotaModule *self)
+{
+  MefotaAtChannel *channel = mefota_module_get_channel (self);
+
+  if (channel == NULL)
+    return;
+  if (mefota_upgrade_is_active (self->upgrade) && self->upgrade->state != MEFOTA_STATE_QUEUED)
+    mefota_at_channel_withdraw (channel, self->calls);
+  if (self->upgrade->state != MEFOTA_STATE_CONFIRMING)
+    mefota_at_channel_withdraw (channel, self->answers);
+}
+
 void
 mefota_module_carry_out (MefotaModule *self, guint actions)
 {
@@ -129,9 +144,7 @@ mefota_module_carry_out (MefotaModule *self, guint actions)
   g_autoptr (GVariant) details = NULL;
   MefotaUpgrade *u = self->upgrade;
 
-  /* E.g. a restart, or another start, behind a slow command, in an upgrade that the module began meanwhile. */
-  if (mefota_upgrade_is_active (u) && u->state != MEFOTA_STATE_QUEUED && mefota_module_get_channel (self) != NULL)
-    mefota_at_channel_withdraw (mefota_module_get_channel (self), self->calls);
+  withdraw_commands (self);
   if (actions & MEFOTA_ACT_BEGUN)
     {
       if (u->id[0] == '\0')

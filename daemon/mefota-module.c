@@ -246,6 +246,7 @@ on_gone (MefotaLink *link, gpointer data)
 
   renew (&self->presence);
   renew (&self->calls);
+  renew (&self->answers);
   g_clear_handle_id (&self->restart_id, g_source_remove);
   mefota_module_forget_settings (self);
   mefota_module_leave_line (self);
@@ -394,6 +395,7 @@ mefota_module_close (MefotaModule *self)
   mefota_module_stop_logs (self);
   g_cancellable_cancel (self->presence);
   g_cancellable_cancel (self->calls);
+  g_cancellable_cancel (self->answers);
   mefota_link_close (self->link);
   /* What was told within a phase is not worth a write each time, but the next daemon shall tell the same. */
   if (mefota_upgrade_is_active (self->upgrade) && self->pending == NULL)
@@ -427,6 +429,7 @@ mefota_module_finalize (GObject *object)
   g_clear_pointer (&self->announce, g_variant_unref);
   g_clear_object (&self->presence);
   g_clear_object (&self->calls);
+  g_clear_object (&self->answers);
   g_free (self->id);
   g_free (self->physical_path);
   g_free (self->usb_path);
@@ -457,6 +460,7 @@ mefota_module_init (MefotaModule *self)
 {
   self->presence = g_cancellable_new ();
   self->calls = g_cancellable_new ();
+  self->answers = g_cancellable_new ();
   self->identity = mefota_identity_new ();
   self->settings = g_new0 (MefotaSettings, 1);
   self->settings->server = g_strdup ("");

@@ -259,6 +259,35 @@ test_start (gconstpointer data)
   daemon_await_finished (f, "m0", "success", NULL);
 }
 
+/* An answer that waits for the line when its question is over: the module's next question is not answered by it. */
+static void
+test_answer (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("usb", NULL, "");
+  SimProcess *sim = lab_sim (f, 0);
+  Call slow = { FALSE }, answer = { FALSE };
+
+  begin_slow_command (f, sim, &slow);
+  sim_await (sim, "rx AT+CSQ");
+  sim_control (sim, "ind NEED_CONFIRM");
+  daemon_await_state (f, "m0", "confirming");
+  begin_call (f, "Confirm", g_variant_new_parsed ("(true, @a{sv} {})"), &answer);
+  g_variant_unref (daemon_call_property (f, "m0", "State")); /* it is there */
+  sim_control (sim, "ind FAIL_WAIT_TIMEOUT");
+  daemon_await_finished (f, "m0", "failure", "ConfirmTimeout");
+  sim_control (sim, "ind NEED_CONFIRM");
+  daemon_await_state (f, "m0", "confirming");
+  DAEMON_AWAIT (f, slow.done && answer.done);
+  g_assert_cmpstr (answer.error, ==, "org.gosuncn.Fota.Error.ConfirmTimeout");
+  g_free (answer.error);
+  lab_commands (f, sim);
+  g_assert_cmpuint (sim_count (sim, "rx AT+FOTACTR"), ==, 0);
+  /* The new one is there to be answered. */
+  sim_control (sim, "set fault=1x AT+FOTACTR=1 ok");
+  daemon_call_ok (f, "m0", "Confirm", g_variant_new_parsed ("(true, @a{sv} {})"), -1);
+  g_assert_cmpstr (daemon_get_string (f, "m0", "State"), ==, "starting");
+}
+
 /* ---- packages ---- */
 
 /* A package that was given up before its first byte is still to be deleted when the module begins an upgrade of its
@@ -310,6 +339,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/overtaken/unseen-upgrade", test_unseen_upgrade);
   g_test_add_data_func ("/daemon/overtaken/start/question", asks, test_start);
   g_test_add_data_func ("/daemon/overtaken/start/download", begins, test_start);
+  g_test_add_func ("/daemon/overtaken/answer", test_answer);
   g_test_add_func ("/daemon/overtaken/clean-up", test_clean_up);
   return g_test_run ();
 }
