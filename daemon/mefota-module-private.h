@@ -233,6 +233,9 @@ void mefota_module_read_settings (MefotaModule *self);
 void mefota_module_mend_settings (MefotaModule *self);
 /* It was away, or must have been. */
 void mefota_module_forget_settings (MefotaModule *self);
+/* @version was read. If it is another one, the module has restarted: on a UART that may be over between two looks,
+ * unseen, and what it lost is not what is wanted. Whether its settings have to be read anew. */
+gboolean mefota_module_notice_version (MefotaModule *self, const char *version);
 /* @command has set something: what is read next is what is wanted, even if that is only after a restart. */
 void mefota_module_unlearn_settings (MefotaModule *self, const char *command);
 /* Whoever sets something, or goes by what is set, waits until what is read, put back or set just now is done: what was

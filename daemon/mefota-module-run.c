@@ -17,15 +17,19 @@ on_looked (GObject *source, GAsyncResult *result, gpointer data)
   g_auto (GStrv) lines = mefota_at_channel_send_finish (MEFOTA_AT_CHANNEL (source), result, &error);
   g_autofree char *version = NULL;
   MefotaEvent event = { .type = MEFOTA_EVENT_LOOKED };
+  gboolean restarted = FALSE;
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   if (lines != NULL && lines[0] != NULL)
     {
       event.version = version = mefota_at_event_strip_prefix (lines[0], "+CGMR");
+      restarted = mefota_module_notice_version (self, version);
       self->identity->version = (g_free (self->identity->version), g_strdup (version));
     }
   mefota_module_step (self, &event);
+  if (restarted)
+    mefota_module_read_settings (self);
 }
 
 static void

@@ -314,6 +314,16 @@ mefota_module_forget_settings (MefotaModule *self)
   self->settings->target = (g_free (self->settings->target), g_strdup ("")); /* forgotten by a restart (guide 3.3) */
 }
 
+gboolean
+mefota_module_notice_version (MefotaModule *self, const char *version)
+{
+  if (self->transport != MEFOTA_TRANSPORT_UART || !self->settings_read || self->identity->version[0] == '\0'
+      || version[0] == '\0' || mefota_version_matches (self->identity->version, version))
+    return FALSE;
+  mefota_module_forget_settings (self);
+  return TRUE;
+}
+
 /* ---- set for a caller ---- */
 
 typedef struct

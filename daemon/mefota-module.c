@@ -261,14 +261,6 @@ on_answers (MefotaLink *link, gpointer data)
   mefota_module_step (data, &event);
 }
 
-/* It runs another version, so it has restarted. On a UART that may be over between two looks, unseen. */
-static gboolean
-has_restarted_unseen (MefotaModule *self, const MefotaIdentity *identity)
-{
-  return self->transport == MEFOTA_TRANSPORT_UART && self->settings_read && self->identity->version[0] != '\0'
-         && identity->version[0] != '\0' && !mefota_version_matches (self->identity->version, identity->version);
-}
-
 static void
 on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
 {
@@ -277,8 +269,7 @@ on_identified (MefotaLink *link, const MefotaIdentity *identity, gpointer data)
   g_autoptr (GVariant) known = NULL;
   MefotaEvent event = { .type = MEFOTA_EVENT_IDENTITY, .imei = identity->imei, .version = identity->version };
 
-  if (has_restarted_unseen (self, identity))
-    mefota_module_forget_settings (self);
+  mefota_module_notice_version (self, identity->version);
   g_clear_pointer (&self->identity, mefota_identity_free);
   self->identity = mefota_identity_copy (identity);
 

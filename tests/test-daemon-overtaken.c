@@ -208,6 +208,26 @@ test_unseen_restart (void)
   sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
 }
 
+/* The same where the module has said nothing on its way: the look at the end of the silence finds it. */
+static void
+test_silent_restart (void)
+{
+  g_autoptr (DaemonFixture) f = lab_new ("uart", NULL, "download=1\n");
+  SimProcess *sim = lab_sim (f, 0);
+
+  sim_control (sim, "set return-late=0");
+  sim_control (sim, "set linger=0");
+  daemon_call_ok (f, "m0", "SetServer", g_variant_new ("(sq)", "10.0.0.9", 99), -1);
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+  sim_control (sim, "set lose-settings=server");
+  sim_control (sim, "ind START");
+  daemon_await_state (f, "m0", "downloading");
+  sim_control (sim, "firmware " NEW_VERSION);
+  sim_control (sim, "reboot 1");
+  daemon_await_finished (f, "m0", "success", NULL);
+  sim_await (sim, "rx AT+FOTAIP=10.0.0.9,99");
+}
+
 /* The same without an upgrade that the daemon knows of: Refresh finds it. */
 static void
 test_unseen_upgrade (void)
@@ -336,6 +356,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon/overtaken/not-put-back", test_not_put_back);
   g_test_add_func ("/daemon/overtaken/by-command", test_by_command);
   g_test_add_func ("/daemon/overtaken/unseen-restart", test_unseen_restart);
+  g_test_add_func ("/daemon/overtaken/silent-restart", test_silent_restart);
   g_test_add_func ("/daemon/overtaken/unseen-upgrade", test_unseen_upgrade);
   g_test_add_data_func ("/daemon/overtaken/start/question", asks, test_start);
   g_test_add_data_func ("/daemon/overtaken/start/download", begins, test_start);
