@@ -263,7 +263,8 @@ test_start (gconstpointer data)
   begin_slow_command (f, sim, &slow);
   sim_await (sim, "rx AT+CSQ");
   begin_call (f, "Upgrade", g_variant_new_parsed ("('', {'force': <true>})"), &start);
-  g_variant_unref (daemon_call_property (f, "m0", "State")); /* it is there */
+  /* It is there once a second one, which takes the same way, is refused for it. */
+  g_free (daemon_call_error (f, "m0", "Upgrade", g_variant_new_parsed ("('', {'force': <true>})"), -1, "Busy"));
   sim_control (sim, "ind %s", word[0]);
   daemon_await_state (f, "m0", word[1]);
   DAEMON_AWAIT (f, slow.done && start.done);
@@ -292,7 +293,7 @@ test_answer (void)
   sim_control (sim, "ind NEED_CONFIRM");
   daemon_await_state (f, "m0", "confirming");
   begin_call (f, "Confirm", g_variant_new_parsed ("(true, @a{sv} {})"), &answer);
-  g_variant_unref (daemon_call_property (f, "m0", "State")); /* it is there */
+  g_free (daemon_call_error (f, "m0", "Confirm", g_variant_new_parsed ("(true, @a{sv} {})"), -1, "NotAsked"));
   sim_control (sim, "ind FAIL_WAIT_TIMEOUT");
   daemon_await_finished (f, "m0", "failure", "ConfirmTimeout");
   sim_control (sim, "ind NEED_CONFIRM");
